@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/** @file predshard.h  Umbrella: everything of libpredshard. */
+#ifndef PREDSHARD_H
+#define PREDSHARD_H
+
+#include <predshard/base.h>
+#include <predshard/schema.h>
+#include <predshard/query.h>
+#include <predshard/answer.h>
+#include <predshard/change.h>
+#include <predshard/view.h>
+#include <predshard/forecast.h>
+#include <predshard/plan.h>
+#include <predshard/world.h>
+#include <predshard/host.h>
+#include <predshard/forecaster.h>
+#include <predshard/map.h>
+#include <predshard/tiers.h>
+#include <predshard/materializer.h>
+#include <predshard/router.h>
+#include <predshard/driver.h>
+#include <predshard/autopilot.h>
+
+#endif

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/** @file predshard/tiers.h  The tier allocator: one ledger of capacity, placement, retention. */
+#ifndef PREDSHARD_TIERS_H
+#define PREDSHARD_TIERS_H
+
+#include <predshard/plan.h>
+#include <predshard/world.h>
+PSH_BEGIN_DECLS
+
+/**
+ * Owns capacity. Each account (node, tier) holds planned, reserved and used bytes, and
+ * planned + reserved + used <= capacity at all times; what leaves is counted as released.
+ *
+ * Threads  Calls on one object must not overlap.
+ */
+typedef struct psh_tiers psh_tiers;
+
+/** Age rules of one table; 0 = never. Ages count from the end of a partition's interval. */
+typedef struct psh_retention {
+    uint32_t table;
+    uint32_t archive_tier;    /**< where archived partitions go */
+    int64_t archive_after_ns; /**< < drop_after_ns where both are set */
+    int64_t drop_after_ns;
+} psh_retention;
+
+typedef struct psh_tiers_options {
+    uint32_t struct_size;
+    uint32_t flags;                 /**< none yet: not 0 is PSH_E_UNSUPPORTED */
+    const psh_tier_info *tiers;     /**< Shape [tier_count], 1..4096: capacities, prices; bytes 0 */
+    size_t tier_count;
+    size_t tier_stride;             /**< sizeof(psh_tier_info) */
+    const psh_retention *retention; /**< Shape [retention_count]; one a table at most */
+    size_t retention_count;
+    size_t retention_stride;        /**< sizeof(psh_retention) */
+    uint64_t max_move_bytes;        /**< bytes moved between tiers a plan; 0 = no limit */
+    uint32_t max_actions;           /**< actions a plan; 0 = 4096 */
+    uint32_t view_tier;             /**< tier that holds views; default 0 */
+} psh_tiers_options;
+
+/** Writes the defaults into the first `size` bytes of *o. */
+PSH_API psh_status psh_tiers_options_init(psh_tiers_options *o, uint32_t size);
+/** @param o  Copied deeply. */
+PSH_API psh_status psh_tiers_create(psh_env *env, const psh_tiers_options *o, psh_tiers **out, psh_error *err);
+/** NULL is allowed. */
+PSH_API void psh_tiers_destroy(psh_tiers *t);
+/** Adds wants: archive and drop what its age asks for, oldest first. Pure. */
+PSH_API psh_status psh_tiers_propose(
+    psh_tiers *t, const psh_world *world, int64_t now, psh_wants *out, psh_error *err);
+/**
+ * Makes the plan: drops first, then by deadline, benefit and id; each want gets the cheapest account with
+ * room; what finds none is left out and counted. Dependencies: activate after create; archive after seal;
+ * drop after archive; building a view after the drops that make room for it. Pure: the ledger moves in begin.
+ * @param world  NULL before the first epoch
+ * @param fence  goes into each action
+ */
+PSH_API psh_status psh_tiers_place(
+    psh_tiers *t, const psh_wants *wants, const psh_world *world, int64_t now, uint64_t fence,
+    psh_plan **out, psh_error *err);
+/** An action starts: its bytes become planned, then reserved. Repeating it does no harm. @return PSH_OK,
+ *  PSH_E_CAPACITY, PSH_E_NOMEM. */
+PSH_API psh_status psh_tiers_begin(psh_tiers *t, const psh_action *a);
+/** It ended: reserved stays set aside for the subject, or is given back on an error, drop or move. */
+PSH_API psh_status psh_tiers_complete(psh_tiers *t, const psh_action *a, psh_status status);
+/** A subject (partition or view) now fills this many bytes: reserved becomes used, beyond it used grows. */
+PSH_API psh_status psh_tiers_observe_usage(psh_tiers *t, uint64_t subject, uint64_t bytes);
+/** Adds the accounts. */
+PSH_API psh_status psh_tiers_export(const psh_tiers *t, psh_world_draft *d);
+
+typedef struct psh_account {
+    uint32_t struct_size;
+    uint32_t node;
+    uint32_t tier;
+    uint32_t subjects;       /**< holding bytes here */
+    uint64_t capacity;
+    uint64_t planned;
+    uint64_t reserved;
+    uint64_t used;
+    uint64_t granted_total;  /**< bytes ever taken from free */
+    uint64_t released_total; /**< bytes ever given back; granted - released = planned + reserved + used */
+    uint64_t overflow;       /**< bytes that filled more than the capacity */
+} psh_account;
+PSH_API size_t psh_tiers_account_count(const psh_tiers *t);
+PSH_API psh_status psh_tiers_account(const psh_tiers *t, size_t i, psh_account *out);
+/** Checks that every account balances. @return PSH_OK, PSH_E_INTERNAL. */
+PSH_API psh_status psh_tiers_check(const psh_tiers *t);
+PSH_API psh_status psh_tiers_save(const psh_tiers *t, psh_buffer *out);
+PSH_API psh_status psh_tiers_load(
+    psh_env *env, const void *data, size_t size, size_t max_bytes, psh_tiers **out, psh_error *err);
+
+PSH_END_DECLS
+#endif
