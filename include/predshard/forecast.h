@@ -93,21 +93,26 @@ typedef struct psh_demand_entry {
     psh_subject subject;   /**< ZONE: whose load; else zeros */
 } psh_demand_entry;
 
+#define PSH_DEMAND_FORECAST 0 /**< source: the models */
+#define PSH_DEMAND_OBSERVED 1 /**< source: what the latest whole window of the same width brought; reactive */
+
 /** A forecast's consequences, ranked: within a kind by score = confidence x upper x work, ties by id. */
 typedef struct psh_demand psh_demand;
 
 /**
  * @param entries   Shape [n], copied and ranked; definitions are referenced.
  * @param stride    sizeof(psh_demand_entry)
+ * @param source    PSH_DEMAND_FORECAST or PSH_DEMAND_OBSERVED
  * @param quantile  what `upper` means, in (0, 1)
  */
 PSH_API psh_status psh_demand_create(
-    psh_env *env, int64_t made_at, double quantile, const psh_demand_entry *entries, size_t n, size_t stride,
-    psh_demand **out, psh_error *err);
+    psh_env *env, int64_t made_at, uint32_t source, double quantile, const psh_demand_entry *entries, size_t n,
+    size_t stride, psh_demand **out, psh_error *err);
 PSH_API psh_demand *psh_demand_ref(psh_demand *d);
 /** Drops one reference; NULL is allowed. */
 PSH_API void psh_demand_unref(psh_demand *d);
 PSH_API int64_t psh_demand_made_at(const psh_demand *d);
+PSH_API uint32_t psh_demand_source(const psh_demand *d);
 PSH_API double psh_demand_quantile(const psh_demand *d);
 PSH_API size_t psh_demand_count(const psh_demand *d);
 /** Borrowed from d. Entries stand by kind, then rank. @return PSH_OK, PSH_E_NOT_FOUND. */

@@ -110,9 +110,6 @@ PSH_API psh_status psh_forecaster_forecast(
     psh_forecaster *f, const psh_subject *subject, int64_t from, uint32_t steps, psh_forecast **out,
     psh_error *err);
 
-#define PSH_DEMAND_FORECAST 0 /**< source: the models */
-#define PSH_DEMAND_OBSERVED 1 /**< source: what the latest whole window of the same width brought; reactive */
-
 typedef struct psh_demand_request {
     uint32_t struct_size;
     uint32_t source;      /**< PSH_DEMAND_FORECAST or PSH_DEMAND_OBSERVED */

@@ -55,6 +55,7 @@ typedef struct psh_want {
     int64_t not_before;        /**< earliest start; PSH_TIME_MIN = now */
     int64_t deadline;          /**< must be done by; PSH_TIME_MAX = none */
     psh_query *definition;     /**< views: else NULL */
+    uint64_t generation;       /**< tells a kind repeated on one subject apart (built again, sealed again); else 0 */
 } psh_want;
 
 /** A set of wants under construction, then handed to the tier allocator. Threads  one user at a time. */
@@ -77,13 +78,12 @@ PSH_API psh_status psh_wants_dump(const psh_wants *w, psh_buffer *out);
 
 /**
  * One action: idempotent by id, refused by the host when its fence is older than one it has seen.
- * The id is a hash of (kind, subject, generation), so that a plan made again names the same action again.
+ * The id is psh_action_id(want.kind, want.subject, want.generation), so that a plan made again names the same action again.
  */
 typedef struct psh_action {
     uint64_t id;              /**< never 0 */
     uint64_t fence;           /**< the planner's term */
     psh_want want;            /**< what is done, with node and tier now placed */
-    uint64_t generation;      /**< tells a repeated kind on one subject apart */
     const uint64_t *after;    /**< Shape [after_count]: actions that must be done first */
     size_t after_count;
     const char *name;         /**< partitions: the host's table name; views: the view's name */
