@@ -265,6 +265,10 @@ const char *sqlite_host_message(sqlite_host *h) {
     return h->message;
 }
 
+psh_status sqlite_host_exec(sqlite_host *h, const char *sql) {
+    return host_exec(h, sql);
+}
+
 uint64_t sqlite_host_position(const sqlite_host *h) {
     return h->position;
 }
