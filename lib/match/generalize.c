@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include <string.h>
 
+#include <predshard/view.h>
+
 #include "base/env.h"
 #include "base/error.h"
 #include "value/query.h"

@@ -3,12 +3,13 @@
 
 #include "base/checked.h"
 #include "value/query.h"
+#include "value/schema.h"
 
 /* One query and one definition side by side. */
 typedef struct pairing {
     const psh_query_spec *d;
     const psh_query_spec *q;
-    psh_table_spec table; /* of the definition's schema */
+    const pshi_table *table; /* of the definition's schema */
 } pairing;
 
 static int64_t clamp_time(pshi_i128 t) {
@@ -114,7 +115,7 @@ int pshi_predicate_implies(const psh_predicate *p, const psh_predicate *d, int b
 }
 
 static const psh_column_spec *column_of(const pairing *m, uint32_t column) {
-    return column < m->table.column_count ? &m->table.columns[column] : NULL;
+    return column < m->table->column_count ? &m->table->columns[column] : NULL;
 }
 
 static int has_binary_order(const pairing *m, uint32_t column) {
@@ -243,7 +244,8 @@ uint32_t psh_view_match(
         return PSH_MATCH_TABLE;
     m.d = pshi_query_spec(definition);
     m.q = pshi_query_spec(q);
-    if (m.d->table != m.q->table || psh_schema_table(psh_query_schema(definition), m.d->table, &m.table) != PSH_OK)
+    m.table = pshi_schema_get_table(psh_query_schema(definition), m.d->table);
+    if (!m.table || m.d->table != m.q->table)
         reason = PSH_MATCH_TABLE;
     else
         reason = m.d->visibility != m.q->visibility ? PSH_MATCH_VISIBILITY : match_reason(&m);
@@ -251,7 +253,7 @@ uint32_t psh_view_match(
         from = m.q->time_from;
         to = m.q->time_to;
         if (m.d->bucket_ns)
-            pshi_bucket_cut(&from, &to, m.d->bucket_ns, m.table.interval_origin);
+            pshi_bucket_cut(&from, &to, m.d->bucket_ns, m.table->interval_origin);
     }
     if (aligned_from)
         *aligned_from = from;
