@@ -172,7 +172,7 @@ static psh_status add_source(psh_autopilot *a, sources *f, const psh_partition *
     void *ids = f->ids, *infos = f->infos;
     psh_status st;
 
-    if (p->state == PSH_PARTITION_DROPPED || p->state == PSH_PARTITION_SHADOW)
+    if (p->state != PSH_PARTITION_ACTIVE && p->state != PSH_PARTITION_SEALED && p->state != PSH_PARTITION_ARCHIVED)
         return PSH_OK;
     st = pshi_reserve(a->env, &ids, &f->ids_capacity, f->count + 1, sizeof *f->ids);
     f->ids = ids;
