@@ -41,7 +41,6 @@ psh_status pshi_templates_add(psh_env *env, pshi_templates *t, psh_query *q, psh
     made->example = psh_query_ref(q);
     made->table = spec.table;
     made->access = pshi_query_access(q);
-    made->recent_at = PSH_TIME_NONE;
     made->last_seen = PSH_TIME_NONE;
     t->ordered = 0;
     *out = made;
@@ -59,30 +58,30 @@ void pshi_templates_remove(psh_env *env, pshi_templates *t, size_t i) {
     t->ordered = 0;
 }
 
-static double recent_at(const pshi_template *t, int64_t time, int64_t half_life) {
-    int64_t age;
+size_t pshi_templates_least(const pshi_templates *t, size_t n) {
+    size_t i, least = 0;
 
-    if (t->recent_at == PSH_TIME_NONE || pshi_sub_i64(time, t->recent_at, &age))
-        return 0;
-    return t->recent * exp2(-(double)age / (double)half_life);
+    for (i = 1; i < n; i++)
+        if (t->list[i].recent < t->list[least].recent
+            || (t->list[i].recent == t->list[least].recent && t->list[i].id < t->list[least].id))
+            least = i;
+    return least;
 }
 
-size_t pshi_templates_least(const pshi_templates *t, int64_t half_life) {
-    int64_t last = PSH_TIME_MIN;
-    size_t i, least = 0;
-    double x, min = INFINITY;
+/*
+ * A count c at time t that halves every half life is c 2^(-(now - t) / half life): its logarithm plus
+ * t / half life does not change while time goes on, so that templates compare without being brought to one time.
+ */
+static void learn_recent(pshi_template *t, const psh_query_record *r, int64_t half_life) {
+    double at = (double)r->time / (double)half_life + log2(r->weight), most, least;
 
-    for (i = 0; i < t->count; i++)
-        if (t->list[i].recent_at > last)
-            last = t->list[i].recent_at;
-    for (i = 0; i < t->count; i++) {
-        x = recent_at(&t->list[i], last, half_life);
-        if (x < min || (x == min && t->list[i].id < t->list[least].id)) {
-            min = x;
-            least = i;
-        }
+    if (t->count <= 0) {
+        t->recent = at;
+        return;
     }
-    return least;
+    most = t->recent > at ? t->recent : at;
+    least = t->recent > at ? at : t->recent;
+    t->recent = most + log2(1 + exp2(least - most));
 }
 
 static int64_t align_with(int64_t align, int64_t bound, int64_t origin) {
@@ -111,10 +110,7 @@ static void learn_bounds(pshi_template *t, const psh_query_record *r) {
 }
 
 void pshi_template_learn(pshi_template *t, const psh_query_record *r, int64_t half_life) {
-    int64_t at = r->time > t->recent_at ? r->time : t->recent_at;
-
-    t->recent = recent_at(t, at, half_life) + r->weight;
-    t->recent_at = at;
+    learn_recent(t, r, half_life);
     t->count += r->weight;
     t->duration += r->weight * (double)r->duration_ns;
     t->rows += r->weight * (double)r->rows;
@@ -199,7 +195,9 @@ uint32_t pshi_query_access(const psh_query *q) {
     for (i = 0; i < spec.predicate_count; i++) {
         pshi_element(&p, sizeof p, spec.predicates, spec.predicate_stride, i);
         if (p.column == table.tenant_column && (p.op == PSH_OP_EQ || p.op == PSH_OP_IN))
-            return spec.bucket_ns || spec.aggregate_count || spec.group_count ? PSH_ACCESS_RANGE : PSH_ACCESS_POINT;
+            return spec.column_count == 0 || spec.time_from != PSH_TIME_MIN || spec.time_to != PSH_TIME_MAX
+                 ? PSH_ACCESS_RANGE
+                 : PSH_ACCESS_POINT;
     }
     return PSH_ACCESS_SCAN;
 }

@@ -17,8 +17,7 @@ typedef struct pshi_template {
     double bytes;
     double work;         /* weighted sum of records at the base */
     double work_count;
-    double recent;       /* count that halves every long season, at `recent_at` */
-    int64_t recent_at;
+    double recent;       /* log2 of the count that halves every half life, moved to time 0, in half lives */
     int64_t align_ns;
     int64_t reach_ns;
     int64_t last_seen;
@@ -41,8 +40,8 @@ pshi_template *pshi_templates_find(const pshi_templates *t, uint64_t id);
 psh_status pshi_templates_add(psh_env *env, pshi_templates *t, psh_query *q, pshi_template **out);
 /** Takes one out; the last takes its place. */
 void pshi_templates_remove(psh_env *env, pshi_templates *t, size_t i);
-/** Index of the one least asked for lately, ties by id; count must not be 0. */
-size_t pshi_templates_least(const pshi_templates *t, int64_t half_life);
+/** Index of the one least asked for lately among the first n >= 1, ties by id. */
+size_t pshi_templates_least(const pshi_templates *t, size_t n);
 /** One request more. */
 void pshi_template_learn(pshi_template *t, const psh_query_record *r, int64_t half_life);
 /** Makes t->order. @return PSH_OK, PSH_E_NOMEM. */
