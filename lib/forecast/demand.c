@@ -229,7 +229,7 @@ static psh_status add_zones(pshi_wish *w) {
 
 static psh_status check_window(const psh_forecaster *f, const psh_demand_request *r, psh_error *err) {
     double most = (double)f->o.horizon * (double)f->o.bucket_ns;
-    int64_t first = pshi_bucket(&f->shape, r->from);
+    int64_t first = pshi_bucket(&f->shape, r->from), width;
 
     if (r->now == PSH_TIME_NONE || (f->stepped && r->now < f->now))
         return pshi_fail(err, PSH_E_INVALID, "now", "is not set or went back");
@@ -237,7 +237,7 @@ static psh_status check_window(const psh_forecaster *f, const psh_demand_request
         return pshi_fail(err, PSH_E_INVALID, "from", "must be a time before to");
     if (r->source == PSH_DEMAND_FORECAST && r->from < r->now)
         return pshi_fail(err, PSH_E_INVALID, "from", "must not lie before now");
-    if ((double)r->to - (double)r->from > most)
+    if (pshi_sub_i64(r->to, r->from, &width) || (double)width > most)
         return pshi_fail(err, PSH_E_INVALID, "to", "lies beyond from + horizon buckets");
     if (f->stepped && (first - f->closed > (int64_t)f->shape.max_lead || f->closed - first > (int64_t)f->shape.ring))
         return pshi_fail(err, PSH_E_INVALID, "from", "is too far from the last step");

@@ -64,10 +64,10 @@ void pshi_store_remove(psh_env *env, pshi_store *st, const pshi_shape *shape, si
 
     st->list[i] = last;
     st->count--;
-    /* A put of a known id replaces its index and allocates nothing. */
+    pshi_idmap_remove(&st->map, subject_hash(&s->subject));
+    /* There is one id less than there was, so this put allocates nothing. */
     if (last != s)
         (void)pshi_idmap_put(env, &st->map, subject_hash(&last->subject), (uint32_t)i);
-    pshi_idmap_remove(&st->map, subject_hash(&s->subject));
     st->bytes -= pshi_series_bytes(shape, s->subject.kind);
     st->tenants -= s->subject.kind == PSH_SUBJECT_TENANT;
     pshi_free(env, s);
@@ -78,4 +78,14 @@ void pshi_store_drop(psh_env *env, pshi_store *st, const pshi_shape *shape, cons
 
     if (i != PSH_NONE && pshi_subject_compare(&st->list[i]->subject, subject) == 0)
         pshi_store_remove(env, st, shape, i);
+}
+
+psh_status pshi_store_reindex(psh_env *env, pshi_store *st) {
+    size_t i;
+
+    if (pshi_idmap_reserve(env, &st->map, st->count + 1) != PSH_OK)
+        return PSH_E_NOMEM;
+    for (i = 0; i < st->count; i++)
+        (void)pshi_idmap_put(env, &st->map, subject_hash(&st->list[i]->subject), (uint32_t)i);
+    return PSH_OK;
 }

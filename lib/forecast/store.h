@@ -26,6 +26,8 @@ psh_status pshi_store_add(
 void pshi_store_remove(psh_env *env, pshi_store *st, const pshi_shape *shape, size_t i);
 /** Removes the series of a subject, if there is one. */
 void pshi_store_drop(psh_env *env, pshi_store *st, const pshi_shape *shape, const psh_subject *subject);
+/** Lets the map follow the list, whose series changed places. @return PSH_OK, PSH_E_NOMEM (nothing done). */
+psh_status pshi_store_reindex(psh_env *env, pshi_store *st);
 /** < 0, 0, > 0: by kind, table, id. */
 int pshi_subject_compare(const psh_subject *a, const psh_subject *b);
 

@@ -51,9 +51,10 @@ void pshi_templates_remove(psh_env *env, pshi_templates *t, size_t i) {
     pshi_template gone = t->list[i];
 
     t->list[i] = t->list[--t->count];
-    if (i < t->count)
-        (void)pshi_idmap_put(env, &t->map, t->list[i].id, (uint32_t)i); /* a known id: allocates nothing */
     pshi_idmap_remove(&t->map, gone.id);
+    /* There is one id less than there was, so this put allocates nothing. */
+    if (i < t->count)
+        (void)pshi_idmap_put(env, &t->map, t->list[i].id, (uint32_t)i);
     psh_query_unref(gone.example);
     t->ordered = 0;
 }
