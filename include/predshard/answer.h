@@ -12,8 +12,8 @@ PSH_BEGIN_DECLS
  * A leg gives rows in one of two shapes. *Partial*: for an aggregate query the bucket's start, the group
  * columns, then each aggregate: COUNT one int64; SUM, MIN, MAX one value, NULL of none; AVG two values, sum
  * (NULL of none) and count. A sum of doubles may be split over several rows of its group, the other rows with
- * counts of 0, so that it travels exactly. For a detail query the output columns. *Raw*: all columns of the table; rows that
- * do not match the query are skipped.
+ * counts of 0, so that it travels exactly. For a detail query the output columns. *Raw*: all columns of the
+ * table; rows that do not match the query are skipped.
  *
  * Threads  One user at a time.
  */
@@ -29,7 +29,8 @@ PSH_API psh_status psh_answer_reset(psh_answer *a, psh_query *query);
 PSH_API size_t psh_answer_partial_width(const psh_answer *a);
 /**
  * A failed add leaves the answer as it was.
- * @param rows  Shape [n][partial width], copied. @return PSH_OK, PSH_E_INVALID, PSH_E_LIMIT, PSH_E_NOMEM, PSH_E_STATE.
+ * @param rows  Shape [n][partial width], copied.
+ * @return PSH_OK, PSH_E_INVALID, PSH_E_LIMIT, PSH_E_NOMEM, PSH_E_STATE.
  */
 PSH_API psh_status psh_answer_add_partial(psh_answer *a, const psh_value *rows, size_t n);
 /** @param rows  Shape [n][columns of the table], copied. The same returns. */
