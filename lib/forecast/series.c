@@ -121,7 +121,8 @@ static void members_at(
     }
 }
 
-/* Weights by 1 / error^2; equal where nothing was scored yet; the mean where there is no member. */
+/* Weights by 1 / error^4, so that members that err alike share and one that errs twice as much hardly counts;
+   equal where nothing was scored yet; the mean where there is no member. */
 static double combine(const pshi_series *s, const pshi_error *error, const double y[PSHI_MEMBERS]) {
     double sum = 0, weight = 0, plain = 0, w;
     uint32_t i, n = 0;
