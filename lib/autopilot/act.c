@@ -105,6 +105,10 @@ psh_status pshi_events(psh_autopilot *a, int64_t now) {
     while (psh_driver_take(a->parts.driver, &c) == PSH_OK) {
         if (c.status != PSH_PENDING) {
             got = action_ended(a, &c, now);
+            if (c.status == PSH_E_NOMEM) {
+                a->hurry = 1; /* what lacked memory is planned again at once */
+                got = got == PSH_OK ? PSH_E_NOMEM : got;
+            }
             st = st == PSH_OK ? got : st;
             a->stats.host_errors += c.status == PSH_E_HOST;
         } else if (pshi_action_is_view(c.action.want.kind)) {
