@@ -116,11 +116,11 @@ static void fill(psh_tiers *t, pshi_holding *h, uint64_t bytes) {
 
 static psh_status insert_holding(psh_tiers *t, uint64_t subject, pshi_holding **out) {
     void *items = t->holdings;
-    psh_status st = pshi_reserve(t->env, &items, &t->holding_cap, t->holding_count + 1, sizeof *t->holdings);
     size_t at = lower_holding(t, subject);
     pshi_holding *h;
+    psh_status st = pshi_reserve(t->env, &items, &t->holding_cap, t->holding_count + 1, sizeof *t->holdings);
 
-    t->holdings = items;
+    t->holdings = items; /* the array may have moved */
     if (st != PSH_OK)
         return st;
     h = &t->holdings[at];
