@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "value/schema.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/buffer.h"
@@ -116,27 +117,40 @@ static psh_status check_table(const psh_table_spec *t, psh_error *err) {
     return PSH_OK;
 }
 
-static int unique_columns(const pshi_table *t) {
-    size_t i, j;
+static int by_name(const void *a, const void *b) {
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
 
-    for (i = 1; i < t->column_count; i++)
-        for (j = 0; j < i; j++)
-            if (!strcmp(t->columns[i].name, t->columns[j].name))
-                return 0;
+/* Sorts the names. @return 1 if no two are the same. */
+static int all_differ(const char **names, size_t n) {
+    size_t i;
+
+    qsort(names, n, sizeof *names, by_name);
+    for (i = 1; i < n; i++)
+        if (!strcmp(names[i - 1], names[i]))
+            return 0;
     return 1;
 }
 
 static psh_status check_unique(const psh_schema *s, psh_error *err) {
+    const char **names = pshi_calloc(s->env, MAX_COLUMNS, sizeof *names); /* more than MAX_TABLES */
+    psh_status st = PSH_OK;
     size_t i, j;
 
-    for (i = 0; i < s->count; i++) {
-        if (!unique_columns(&s->tables[i]))
-            return pshi_fail_at(err, PSH_E_INVALID, "tables", i, "two columns have one name");
-        for (j = 0; j < i; j++)
-            if (!strcmp(s->tables[i].name, s->tables[j].name))
-                return pshi_fail_at(err, PSH_E_INVALID, "tables", i, "two tables have one name");
+    if (!names)
+        return pshi_fail(err, PSH_E_NOMEM, "", "no memory for the schema");
+    for (i = 0; st == PSH_OK && i < s->count; i++) {
+        for (j = 0; j < s->tables[i].column_count; j++)
+            names[j] = s->tables[i].columns[j].name;
+        if (!all_differ(names, j))
+            st = pshi_fail_at(err, PSH_E_INVALID, "tables", i, "two columns have one name");
     }
-    return PSH_OK;
+    for (i = 0; i < s->count; i++)
+        names[i] = s->tables[i].name;
+    if (st == PSH_OK && !all_differ(names, s->count))
+        st = pshi_fail(err, PSH_E_INVALID, "tables", "two tables have one name");
+    pshi_free(s->env, names);
+    return st;
 }
 
 static size_t name_bytes(const psh_table_spec *t) {
@@ -457,7 +471,11 @@ static psh_status get_schema(psh_env *env, pshi_cursor *c, size_t max_bytes, psh
         if (st == PSH_OK && s->bytes > max_bytes)
             st = PSH_E_LIMIT;
     }
-    if (st == PSH_OK && (pshi_read_end(c) != PSH_OK || check_unique(s, NULL) != PSH_OK))
+    if (st == PSH_OK)
+        st = pshi_read_end(c);
+    if (st == PSH_OK)
+        st = check_unique(s, NULL);
+    if (st == PSH_E_INVALID)
         st = PSH_E_CORRUPT;
     if (st == PSH_OK)
         *out = s;
