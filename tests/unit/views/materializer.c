@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Life of views, what is chosen, and what is saved. */
+#include "base/crc32c.h"
+#include "base/rng.h"
 #include "fixture.h"
 
 typedef struct ground {
@@ -373,6 +375,49 @@ static void test_every_flip_is_seen(void **state) {
     tear_down(&g);
 }
 
+/* Damage under a right checksum: refused, or a state that works; never a crash. */
+static void test_hostile_bytes(void **state) {
+    static const size_t section = 20, payload = 48;
+    uint64_t seed = 3;
+    psh_materializer *m;
+    psh_buffer *b = NULL, *again = NULL;
+    unsigned char *bytes;
+    size_t size, at, k, refused = 0;
+    uint32_t crc;
+    psh_status st;
+    int round;
+    ground g;
+
+    (void)state;
+    set_up(&g, NULL);
+    assert_ok(psh_buffer_create(g.env, &b));
+    assert_ok(psh_buffer_create(g.env, &again));
+    assert_ok(whole_life(g.env, b));
+    size = psh_buffer_size(b);
+    bytes = test_malloc(size);
+    for (round = 0; round < 4000; round++) {
+        memcpy(bytes, psh_buffer_data(b), size);
+        at = payload + (size_t)(pshi_rng_next(&seed) % (size - payload));
+        bytes[at] = (unsigned char)pshi_rng_next(&seed);
+        crc = pshi_crc32c(pshi_crc32c(0, bytes + section, 24), bytes + payload, size - payload);
+        for (k = 0; k < 4; k++)
+            bytes[section + 24 + k] = (unsigned char)(crc >> (8 * k));
+        st = psh_materializer_load(g.env, g.schema, bytes, size, 0, &m, NULL);
+        assert_true(st == PSH_OK || st == PSH_E_CORRUPT || st == PSH_E_LIMIT || st == PSH_E_UNSUPPORTED);
+        refused += st != PSH_OK;
+        psh_buffer_clear(again);
+        if (st == PSH_OK)
+            assert_ok(psh_materializer_save(m, again));
+        assert_true(st != PSH_OK || memcmp(psh_buffer_data(again), bytes, size) == 0);
+        psh_materializer_destroy(m);
+    }
+    assert_true(refused > 1000);
+    test_free(bytes);
+    psh_buffer_destroy(b);
+    psh_buffer_destroy(again);
+    tear_down(&g);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_options_are_checked),
@@ -383,6 +428,7 @@ int main(void) {
         cmocka_unit_test(test_budget_keeps_the_best),
         cmocka_unit_test(test_out_of_memory),
         cmocka_unit_test(test_every_flip_is_seen),
+        cmocka_unit_test(test_hostile_bytes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
