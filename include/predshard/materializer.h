@@ -99,7 +99,8 @@ PSH_API psh_status psh_materializer_advance(
     psh_materializer *m, uint64_t source, uint64_t position, int64_t commit_time);
 /**
  * Adds the rows of a view leg to an answer, as partial aggregates.
- * @return PSH_OK, PSH_E_NOT_FOUND, PSH_E_STALE (a part of the range is gone: route again), PSH_E_NOMEM, PSH_E_LIMIT.
+ * @return PSH_OK, PSH_E_NOT_FOUND, PSH_E_STALE (a part of the range is gone: route again), PSH_E_NOMEM,
+ *         PSH_E_LIMIT.
  */
 PSH_API psh_status psh_materializer_read(
     psh_materializer *m, uint64_t view, int64_t time_from, int64_t time_to, psh_answer *out);
