@@ -55,7 +55,7 @@ typedef struct psh_want {
     int64_t not_before;        /**< earliest start; PSH_TIME_MIN = now */
     int64_t deadline;          /**< must be done by; PSH_TIME_MAX = none */
     psh_query *definition;     /**< views: else NULL */
-    uint64_t generation;       /**< tells a kind repeated on one subject apart (built again, sealed again); else 0 */
+    uint64_t generation;       /**< tells a kind repeated on one subject apart (built, sealed again); else 0 */
     uint32_t ordinal;          /**< partitions: number among the arcs of the interval, part of the table's name */
     uint32_t reserved;         /**< 0 */
 } psh_want;
@@ -80,7 +80,8 @@ PSH_API psh_status psh_wants_dump(const psh_wants *w, psh_buffer *out);
 
 /**
  * One action: idempotent by id, refused by the host when its fence is older than one it has seen.
- * The id is psh_action_id(want.kind, want.subject, want.generation), so that a plan made again names the same action again.
+ * The id is psh_action_id(want.kind, want.subject, want.generation), so that a plan made again
+ * names the same action again.
  */
 typedef struct psh_action {
     uint64_t id;              /**< never 0 */

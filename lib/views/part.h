@@ -11,7 +11,7 @@
 /** What all parts of a view share. */
 typedef struct pshi_store {
     psh_env *env;
-    pshi_shape shape;
+    pshi_view_shape shape;
     pshi_dict *dicts; /* Shape [shape.dict_count] */
 } pshi_store;
 
@@ -69,6 +69,9 @@ psh_status pshi_part_begin_group(
     const pshi_store *s, pshi_part *p, int64_t bucket, const uint32_t *ids, uint32_t *group);
 /** Counts memory of a bag or sum of p again after it changed. */
 uint64_t pshi_group_heap(const pshi_store *s, const uint64_t *g);
+
+/** w += x, or w -= x with sign < 0. */
+void pshi_wide_add(uint64_t w[PSHI_SUM_WORDS], pshi_i128 x, int sign);
 
 /* Parts of a group's words. */
 uint64_t pshi_group_count(const uint64_t *g, const pshi_measure *m);
