@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/** @file value/query.h  The query from inside. */
+#ifndef PSHI_VALUE_QUERY_H
+#define PSHI_VALUE_QUERY_H
+
+#include <predshard/query.h>
+
+#include "base/buffer.h"
+#include "base/cursor.h"
+
+/** Writes the body, for embedding in other values. */
+void pshi_query_put(pshi_writer *w, const psh_query *q);
+/**
+ * Reads what pshi_query_put wrote and checks it as psh_query_create does; then the cursor stands behind it.
+ * @return PSH_OK, PSH_E_CORRUPT, PSH_E_NOMEM.
+ */
+psh_status pshi_query_get(psh_env *env, psh_schema *schema, pshi_cursor *c, psh_query **out);
+/** The canonical form, borrowed; its strides are this build's, so plain indexing serves. */
+const psh_query_spec *pshi_query_spec(const psh_query *q);
+psh_env *pshi_query_env(const psh_query *q);
+/**
+ * SQL's meaning: NULL never holds but for IS_NULL.
+ * @param p  of a canonical form: IN lists are sorted
+ */
+int pshi_predicate_holds(const psh_predicate *p, const psh_value *v);
+
+#endif
