@@ -96,7 +96,10 @@ typedef struct psh_demand_entry {
 #define PSH_DEMAND_FORECAST 0 /**< source: the models */
 #define PSH_DEMAND_OBSERVED 1 /**< source: what the latest whole window of the same width brought; reactive */
 
-/** A forecast's consequences, ranked: within a kind by score = confidence x upper x work, ties by id. */
+/**
+ * A forecast's consequences, ranked: within a kind by score = confidence x upper x max(work, 1) as an integer
+ * logarithm (1/1024 of a doubling), ties by id.
+ */
 typedef struct psh_demand psh_demand;
 
 /**

@@ -162,6 +162,7 @@ PSH_API void psh_worlds_destroy(psh_worlds *ws);
 PSH_API psh_status psh_worlds_publish(psh_worlds *ws, psh_world *w);
 /** The current world for the writer's own use, borrowed until the next publish; NULL before the first. */
 PSH_API psh_world *psh_worlds_current(psh_worlds *ws);
+/** Frees first what no reader holds any more. Threads  the one writer. */
 PSH_API psh_status psh_worlds_get_stats(psh_worlds *ws, psh_worlds_stats *out);
 /** @return PSH_OK, PSH_E_LIMIT (no slot free), PSH_E_NOMEM. Threads  any. */
 PSH_API psh_status psh_reader_create(psh_worlds *ws, psh_reader **out);

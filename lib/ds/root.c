@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT */
+#include "ds/root.h"
+
+#include <stdatomic.h>
+
+#include "base/env.h"
+
+/*
+ * Why it is safe. All operations on clock, current and the slots are sequentially consistent, so they have one
+ * total order.
+ *
+ *   pin:      e = clock; slot = e; v = current.
+ *   publish:  current = new; t = clock++ (the old value is retired at t); then look at all slots and release
+ *             each retired value whose t is below every announced e.
+ *
+ * Say a reader holds v, retired at t. It read current = v before the writer replaced it, and announced its e
+ * before that; so e was read from the clock before the clock passed t, hence e <= t, and the announcement
+ * stands in the slot, before the writer looks, until unpin. The writer that looks sees e <= t and keeps v. A
+ * reader that announces after the writer looked reads current later still, and gets the new value, which is
+ * not retired. An e read long before it is announced is only smaller: it keeps more, never less.
+ *
+ * The store of 0 by unpin is read by the writer before it releases: the reader's last use comes first.
+ * A reader that stalls while pinned keeps what was current then and all that came after; nobody waits.
+ */
+#define FREE_SLOT 0u /* the clock begins at 1 */
+
+/* 64 bytes apart, so that readers do not share a cache line: blocks are aligned to 16, and both fields lie
+ * within the first 16. */
+typedef struct slot {
+    _Atomic uint64_t announced;
+    _Atomic uint32_t taken;
+    unsigned char apart[52];
+} slot;
+
+typedef struct held {
+    struct held *next; /* retired later */
+    void *value;
+    uint64_t number;
+    uint64_t retired_at;
+} held;
+
+struct pshi_root {
+    psh_env *env;
+    void (*release)(void *value);
+    _Atomic(void *) current;
+    _Atomic uint64_t clock;
+    /* The writer's own: */
+    held *now;   /* of the current value */
+    held *first; /* retired, oldest first */
+    held *last;
+    uint64_t retired;
+    uint32_t slot_count;
+    slot *slots;
+};
+
+psh_status pshi_root_create(psh_env *env, uint32_t slots, void (*release)(void *value), pshi_root **out) {
+    pshi_root *r = pshi_calloc(env, 1, sizeof *r);
+    uint32_t i;
+
+    *out = NULL;
+    if (!r)
+        return PSH_E_NOMEM;
+    r->slots = pshi_calloc(env, slots, sizeof *r->slots);
+    if (!r->slots) {
+        pshi_free(env, r);
+        return PSH_E_NOMEM;
+    }
+    for (i = 0; i < slots; i++) {
+        atomic_init(&r->slots[i].announced, FREE_SLOT);
+        atomic_init(&r->slots[i].taken, 0);
+    }
+    atomic_init(&r->current, NULL);
+    atomic_init(&r->clock, 1);
+    r->env = env;
+    r->release = release;
+    r->slot_count = slots;
+    *out = r;
+    return PSH_OK;
+}
+
+static void release_held(pshi_root *r, held *h) {
+    r->release(h->value);
+    pshi_free(r->env, h);
+}
+
+static void release_first(pshi_root *r) {
+    held *h = r->first;
+
+    r->first = h->next;
+    if (!r->first)
+        r->last = NULL;
+    r->retired--;
+    release_held(r, h);
+}
+
+void pshi_root_destroy(pshi_root *r) {
+    if (!r)
+        return;
+    while (r->first)
+        release_first(r);
+    if (r->now)
+        release_held(r, r->now);
+    pshi_free(r->env, r->slots);
+    pshi_free(r->env, r);
+}
+
+/* The smallest clock that a pinned reader announced; UINT64_MAX when none is pinned. */
+static uint64_t oldest_announced(const pshi_root *r) {
+    uint64_t oldest = UINT64_MAX, e;
+    uint32_t i;
+
+    for (i = 0; i < r->slot_count; i++) {
+        e = atomic_load(&r->slots[i].announced);
+        if (e != FREE_SLOT && e < oldest)
+            oldest = e;
+    }
+    return oldest;
+}
+
+void pshi_root_reclaim(pshi_root *r) {
+    uint64_t oldest = oldest_announced(r);
+
+    while (r->first && r->first->retired_at < oldest)
+        release_first(r);
+}
+
+static void retire(pshi_root *r, held *h) {
+    h->retired_at = atomic_fetch_add(&r->clock, 1);
+    h->next = NULL;
+    if (r->last)
+        r->last->next = h;
+    else
+        r->first = h;
+    r->last = h;
+    r->retired++;
+}
+
+psh_status pshi_root_publish(pshi_root *r, void *value, uint64_t number) {
+    held *h = pshi_calloc(r->env, 1, sizeof *h), *old = r->now;
+
+    /* The record that will one day retire the value is made with it, so that nothing fails from here on. */
+    if (!h)
+        return PSH_E_NOMEM;
+    h->value = value;
+    h->number = number;
+    r->now = h;
+    atomic_store(&r->current, value);
+    if (old)
+        retire(r, old);
+    pshi_root_reclaim(r);
+    return PSH_OK;
+}
+
+void *pshi_root_current(const pshi_root *r) {
+    return r->now ? r->now->value : NULL;
+}
+
+uint64_t pshi_root_number(const pshi_root *r) {
+    return r->now ? r->now->number : 0;
+}
+
+uint64_t pshi_root_oldest(const pshi_root *r) {
+    return r->first ? r->first->number : pshi_root_number(r);
+}
+
+uint64_t pshi_root_retired(const pshi_root *r) {
+    return r->retired;
+}
+
+psh_status pshi_root_take(pshi_root *r, uint32_t *slot_index) {
+    uint32_t i, free_mark;
+
+    for (i = 0; i < r->slot_count; i++) {
+        free_mark = 0;
+        if (atomic_compare_exchange_strong(&r->slots[i].taken, &free_mark, 1)) {
+            *slot_index = i;
+            return PSH_OK;
+        }
+    }
+    return PSH_E_LIMIT;
+}
+
+void pshi_root_give_back(pshi_root *r, uint32_t slot_index) {
+    atomic_store(&r->slots[slot_index].announced, FREE_SLOT);
+    atomic_store(&r->slots[slot_index].taken, 0);
+}
+
+uint32_t pshi_root_taken(const pshi_root *r) {
+    uint32_t n = 0, i;
+
+    for (i = 0; i < r->slot_count; i++)
+        n += atomic_load(&r->slots[i].taken);
+    return n;
+}
+
+void *pshi_root_pin(pshi_root *r, uint32_t slot_index) {
+    slot *s = &r->slots[slot_index];
+    void *value;
+
+    atomic_store(&s->announced, atomic_load(&r->clock));
+    value = atomic_load(&r->current);
+    if (!value)
+        atomic_store(&s->announced, FREE_SLOT);
+    return value;
+}
+
+void pshi_root_unpin(pshi_root *r, uint32_t slot_index) {
+    atomic_store(&r->slots[slot_index].announced, FREE_SLOT);
+}

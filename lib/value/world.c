@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: MIT */
+/* The draft, and what is asked of a world. It is built in world_build.c. */
+#include "value/world.h"
+
+#include "base/env.h"
+
+psh_status psh_world_draft_create(
+    psh_env *env, psh_schema *schema, uint64_t epoch, int64_t now, psh_world_draft **out) {
+    psh_world_draft *d;
+
+    if (!out)
+        return PSH_E_INVALID;
+    *out = NULL;
+    if (!env || !schema || now == PSH_TIME_NONE)
+        return PSH_E_INVALID;
+    d = pshi_calloc(env, 1, sizeof *d);
+    if (!d)
+        return PSH_E_NOMEM;
+    d->env = env;
+    d->schema = psh_schema_ref(schema);
+    d->epoch = epoch;
+    d->now = now;
+    *out = d;
+    return PSH_OK;
+}
+
+void pshi_world_lists_free(psh_env *env, pshi_world_lists *l) {
+    size_t i;
+
+    for (i = 0; i < l->view_count; i++)
+        psh_view_unref(l->views[i]);
+    pshi_free(env, l->partitions);
+    pshi_free(env, l->tiers);
+    pshi_free(env, l->views);
+    pshi_free(env, l->parts);
+}
+
+void psh_world_draft_destroy(psh_world_draft *d) {
+    if (!d)
+        return;
+    pshi_world_lists_free(d->env, &d->lists);
+    psh_schema_unref(d->schema);
+    pshi_free(d->env, d);
+}
+
+psh_status psh_world_draft_add_partition(psh_world_draft *d, const psh_partition *p) {
+    pshi_world_lists *l;
+    void *items;
+    psh_status st;
+
+    if (!d || !p)
+        return PSH_E_INVALID;
+    l = &d->lists;
+    items = l->partitions;
+    st = pshi_reserve(d->env, &items, &l->partition_cap, l->partition_count + 1, sizeof *p);
+    l->partitions = items;
+    if (st == PSH_OK)
+        l->partitions[l->partition_count++] = *p;
+    return st;
+}
+
+psh_status psh_world_draft_add_tier(psh_world_draft *d, const psh_tier_info *t) {
+    pshi_world_lists *l;
+    void *items;
+    psh_status st;
+
+    if (!d || !t)
+        return PSH_E_INVALID;
+    l = &d->lists;
+    items = l->tiers;
+    st = pshi_reserve(d->env, &items, &l->tier_cap, l->tier_count + 1, sizeof *t);
+    l->tiers = items;
+    if (st == PSH_OK)
+        l->tiers[l->tier_count++] = *t;
+    return st;
+}
+
+psh_status psh_world_draft_add_view(psh_world_draft *d, psh_view *v) {
+    pshi_world_lists *l;
+    void *items;
+    psh_status st;
+
+    if (!d || !v)
+        return PSH_E_INVALID;
+    l = &d->lists;
+    items = l->views;
+    st = pshi_reserve(d->env, &items, &l->view_cap, l->view_count + 1, sizeof *l->views);
+    l->views = items;
+    if (st == PSH_OK)
+        l->views[l->view_count++] = psh_view_ref(v);
+    return st;
+}
+
+psh_status psh_world_draft_add_view_part(psh_world_draft *d, const psh_view_part *p) {
+    pshi_world_lists *l;
+    void *items;
+    psh_status st;
+
+    if (!d || !p)
+        return PSH_E_INVALID;
+    l = &d->lists;
+    items = l->parts;
+    st = pshi_reserve(d->env, &items, &l->part_cap, l->part_count + 1, sizeof *p);
+    l->parts = items;
+    if (st == PSH_OK)
+        l->parts[l->part_count++] = *p;
+    return st;
+}
+
+psh_world *psh_world_ref(psh_world *w) {
+    pshi_ref_get(&w->refs);
+    return w;
+}
+
+void psh_world_unref(psh_world *w) {
+    if (!w || !pshi_ref_put(&w->refs))
+        return;
+    pshi_world_lists_free(w->env, &w->lists);
+    pshi_free(w->env, w->spans);
+    pshi_free(w->env, w->owners);
+    pshi_free(w->env, w->part_first);
+    pshi_idmap_free(w->env, &w->ids);
+    psh_schema_unref(w->schema);
+    pshi_free(w->env, w);
+}
+
+uint64_t psh_world_epoch(const psh_world *w) {
+    return w->epoch;
+}
+
+int64_t psh_world_time(const psh_world *w) {
+    return w->time;
+}
+
+psh_schema *psh_world_schema(const psh_world *w) {
+    return w->schema;
+}
+
+size_t psh_world_partition_count(const psh_world *w) {
+    return w->lists.partition_count;
+}
+
+const psh_partition *psh_world_partition(const psh_world *w, size_t i) {
+    return i < w->lists.partition_count ? &w->lists.partitions[i] : NULL;
+}
+
+const psh_partition *psh_world_find_partition(const psh_world *w, uint64_t id) {
+    uint32_t i = id ? pshi_idmap_find(&w->ids, id) : PSH_NONE;
+
+    return i == PSH_NONE ? NULL : &w->lists.partitions[i];
+}
+
+/* The first span of a later table, or of this one that begins at or after `time`. */
+static size_t first_span_from(const psh_world *w, uint32_t table, int64_t time) {
+    size_t low = 0, high = w->span_count, mid;
+    const pshi_span *s;
+
+    while (low < high) {
+        mid = low + (high - low) / 2;
+        s = &w->spans[mid];
+        if (s->table < table || (s->table == table && s->time_from < time))
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low;
+}
+
+/* The span that holds a time, or NULL. Spans of a table do not overlap. */
+static const pshi_span *span_of(const psh_world *w, uint32_t table, int64_t time) {
+    size_t i;
+
+    i = time == PSH_TIME_MAX ? first_span_from(w, table, time) : first_span_from(w, table, time + 1);
+    if (i == 0 || w->spans[i - 1].table != table || time >= w->spans[i - 1].time_to)
+        return NULL;
+    return &w->spans[i - 1];
+}
+
+const psh_partition *psh_world_locate(const psh_world *w, uint32_t table, int64_t time, uint64_t point) {
+    const pshi_span *s = span_of(w, table, time);
+    size_t low, high, mid;
+
+    if (!s || s->owner_first == s->owner_end)
+        return NULL;
+    /* Owners leave no gap and do not overlap: the last that begins at or before the point holds it. */
+    low = s->owner_first;
+    high = s->owner_end - 1;
+    while (low < high) {
+        mid = low + (high - low + 1) / 2;
+        if (w->lists.partitions[w->owners[mid]].arc_first <= point)
+            low = mid;
+        else
+            high = mid - 1;
+    }
+    return &w->lists.partitions[w->owners[low]];
+}
+
+void psh_world_partitions_between(
+    const psh_world *w, uint32_t table, int64_t from, int64_t to, size_t *first, size_t *end) {
+    size_t a = first_span_from(w, table, from), b = first_span_from(w, table, to);
+
+    *first = *end = 0;
+    if (from >= to)
+        return;
+    if (a > 0 && w->spans[a - 1].table == table && w->spans[a - 1].time_to > from)
+        a--;
+    if (a >= b)
+        return;
+    *first = w->spans[a].first;
+    *end = w->spans[b - 1].end;
+}
+
+size_t psh_world_tier_count(const psh_world *w) {
+    return w->lists.tier_count;
+}
+
+const psh_tier_info *psh_world_tier(const psh_world *w, size_t i) {
+    return i < w->lists.tier_count ? &w->lists.tiers[i] : NULL;
+}
+
+size_t psh_world_view_count(const psh_world *w) {
+    return w->lists.view_count;
+}
+
+psh_view *psh_world_view(const psh_world *w, size_t i) {
+    return i < w->lists.view_count ? w->lists.views[i] : NULL;
+}
+
+const psh_view_part *psh_world_view_parts(const psh_world *w, size_t i, size_t *count) {
+    *count = 0;
+    if (i >= w->lists.view_count)
+        return NULL;
+    *count = w->part_first[i + 1] - w->part_first[i];
+    return w->lists.parts + w->part_first[i];
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/** @file value/world.h  The world from inside: its arrays; partitions and tiers as bytes. */
+#ifndef PSHI_VALUE_WORLD_H
+#define PSHI_VALUE_WORLD_H
+
+#include <predshard/world.h>
+
+#include "base/buffer.h"
+#include "base/cursor.h"
+#include "base/ref.h"
+#include "ds/idmap.h"
+
+/* Encoded sizes of the shortest: they bound counts on load. */
+#define PSHI_PARTITION_LEAST 24u
+#define PSHI_TIER_INFO_LEAST 30u
+#define PSHI_VIEW_PART_LEAST 17u
+
+/** Active, sealed and archived partitions own their keys. */
+int pshi_partition_owns(const psh_partition *p);
+/**
+ * Any state but dropped; id, table, interval and arc must agree with each other and with the schema.
+ * @return PSH_OK, PSH_E_INVALID with the field.
+ */
+psh_status pshi_partition_check(const psh_schema *s, const psh_partition *p, psh_error *err);
+void pshi_partition_put(pshi_writer *w, const psh_partition *p);
+/** Reads without pshi_partition_check. */
+void pshi_partition_get(pshi_cursor *c, psh_partition *out);
+void pshi_partition_text(pshi_writer *w, const psh_partition *p);
+
+/** @return PSH_OK, PSH_E_INVALID. */
+psh_status pshi_tier_info_check(const psh_tier_info *t, psh_error *err);
+void pshi_tier_info_put(pshi_writer *w, const psh_tier_info *t);
+/** Reads without pshi_tier_info_check. */
+void pshi_tier_info_get(pshi_cursor *c, psh_tier_info *out);
+
+/** @return PSH_OK, PSH_E_INVALID; that its view is there is the world's to check. */
+psh_status pshi_view_part_check(const psh_view_part *p, psh_error *err);
+void pshi_view_part_put(pshi_writer *w, const psh_view_part *p);
+/** Reads without pshi_view_part_check. */
+void pshi_view_part_get(pshi_cursor *c, psh_view_part *out);
+
+/** What a draft gathers and a world holds. */
+typedef struct pshi_world_lists {
+    psh_partition *partitions;
+    size_t partition_count, partition_cap;
+    psh_tier_info *tiers;
+    size_t tier_count, tier_cap;
+    psh_view **views; /* each a reference */
+    size_t view_count, view_cap;
+    psh_view_part *parts;
+    size_t part_count, part_cap;
+} pshi_world_lists;
+
+/** Drops the references and the arrays. */
+void pshi_world_lists_free(psh_env *env, pshi_world_lists *l);
+
+struct psh_world_draft {
+    psh_env *env;
+    psh_schema *schema; /* a reference */
+    uint64_t epoch;
+    int64_t now;
+    pshi_world_lists lists;
+};
+
+/** One interval of one table: its partitions and, among them, its owners. */
+typedef struct pshi_span {
+    int64_t time_from;
+    int64_t time_to;
+    uint32_t table;
+    uint32_t first, end;             /* into partitions */
+    uint32_t owner_first, owner_end; /* into owners */
+} pshi_span;
+
+struct psh_world {
+    psh_env *env;
+    pshi_ref refs;
+    psh_schema *schema; /* a reference */
+    uint64_t epoch;
+    int64_t time;
+    pshi_world_lists lists; /* partitions by (table, interval, arc_first, id), quarantines last; tiers by (node,
+                               tier); views by id; parts by (view, time_from, node) */
+    pshi_span *spans;       /* by (table, interval) */
+    size_t span_count;
+    uint32_t *owners;       /* indexes of partitions that own keys, in their order */
+    size_t *part_first;     /* Shape [view_count + 1]: where a view's parts begin */
+    pshi_idmap ids;         /* from partition id to index */
+};
+
+#endif
