@@ -32,7 +32,8 @@ typedef struct psh_tiers_options {
     const psh_retention *retention; /**< Shape [retention_count]; one a table at most */
     size_t retention_count;
     size_t retention_stride;        /**< sizeof(psh_retention) */
-    uint64_t max_move_bytes;        /**< bytes moved between tiers a plan; 0 = no limit */
+    uint64_t max_move_bytes;        /**< bytes moved between tiers a plan; 0 = no limit; never exceeded, so a
+                                         *   partition larger than that stays where it is */
     uint32_t max_actions;           /**< actions a plan; 0 = 4096 */
     uint32_t view_tier;             /**< tier that holds views; default 0 */
 } psh_tiers_options;
@@ -48,20 +49,46 @@ PSH_API psh_status psh_tiers_propose(
     psh_tiers *t, const psh_world *world, int64_t now, psh_wants *out, psh_error *err);
 /**
  * Makes the plan: drops first, then by deadline, benefit and id; each want gets the cheapest account with
- * room; what finds none is left out and counted. Dependencies: activate after create; archive after seal;
+ * room; what finds none, passes a budget, or has an action under way on its subject is left out: the plan
+ * then counts fewer actions than there are wants, and psh_tiers_left_out tells why. A want's node is a
+ * preference; its tier is too for creations, which never start in the tier their table archives to, unless
+ * they ask for it. Dependencies: activate after create; archive after seal;
  * drop after archive; building a view after the drops that make room for it. Pure: the ledger moves in begin.
+ * @param schema  names the partitions
  * @param world  NULL before the first epoch
  * @param fence  goes into each action
  */
 PSH_API psh_status psh_tiers_place(
-    psh_tiers *t, const psh_wants *wants, const psh_world *world, int64_t now, uint64_t fence,
+    psh_tiers *t, const psh_wants *wants, psh_schema *schema, const psh_world *world, int64_t now, uint64_t fence,
     psh_plan **out, psh_error *err);
-/** An action starts: its bytes become planned, then reserved. Repeating it does no harm. @return PSH_OK,
- *  PSH_E_CAPACITY, PSH_E_NOMEM. */
+/** Wants that the last place on this object left out, by cause. */
+typedef struct psh_left_out {
+    uint32_t struct_size;
+    uint32_t no_room;   /**< no account had room, or the place of the subject is not known */
+    uint32_t budget;    /**< max_actions or max_move_bytes was reached */
+    uint32_t under_way; /**< an action on the subject has begun and not completed */
+    uint32_t waiting;   /**< what it depends on was left out */
+    uint32_t repeated;  /**< the same action was wanted twice */
+} psh_left_out;
+PSH_API psh_status psh_tiers_left_out(const psh_tiers *t, psh_left_out *out);
+/**
+ * An action starts: its bytes become planned; a move holds both places until it completes. Repeating it does
+ * no harm.
+ * @return PSH_OK, PSH_E_CAPACITY, PSH_E_INVALID (no such account), PSH_E_STATE (another action is under way
+ *         on the subject), PSH_E_NOMEM.
+ */
 PSH_API psh_status psh_tiers_begin(psh_tiers *t, const psh_action *a);
-/** It ended: reserved stays set aside for the subject, or is given back on an error, drop or move. */
+/**
+ * It ended: planned becomes reserved and stays set aside for the subject, or is given back on an error, drop
+ * or move. What a sealed partition did not fill is given back, since its interval is over.
+ */
 PSH_API psh_status psh_tiers_complete(psh_tiers *t, const psh_action *a, psh_status status);
-/** A subject (partition or view) now fills this many bytes: reserved becomes used, beyond it used grows. */
+/**
+ * A subject (partition or view) now fills this many bytes: reserved becomes used, beyond it used grows while
+ * the account has room; the rest is its overflow until it shrinks, moves or is reported again. What shrinks is
+ * given back.
+ * @return PSH_OK, PSH_E_NOT_FOUND.
+ */
 PSH_API psh_status psh_tiers_observe_usage(psh_tiers *t, uint64_t subject, uint64_t bytes);
 /** Adds the accounts. */
 PSH_API psh_status psh_tiers_export(const psh_tiers *t, psh_world_draft *d);
@@ -77,7 +104,7 @@ typedef struct psh_account {
     uint64_t used;
     uint64_t granted_total;  /**< bytes ever taken from free */
     uint64_t released_total; /**< bytes ever given back; granted - released = planned + reserved + used */
-    uint64_t overflow;       /**< bytes that filled more than the capacity */
+    uint64_t overflow;       /**< bytes filled now for which the capacity has no room; not in used */
 } psh_account;
 PSH_API size_t psh_tiers_account_count(const psh_tiers *t);
 PSH_API psh_status psh_tiers_account(const psh_tiers *t, size_t i, psh_account *out);

@@ -71,6 +71,8 @@ static psh_status check_want_view(const psh_want *want, psh_error *err) {
 }
 
 static psh_status check_want_time(const psh_want *want, psh_error *err) {
+    if (want->reserved)
+        return pshi_fail(err, PSH_E_UNSUPPORTED, "reserved", "must be 0");
     if (want->time_from == PSH_TIME_NONE || want->time_from > want->time_to)
         return pshi_fail(err, PSH_E_INVALID, "time_from", "must be a time, not after time_to");
     if (want->not_before == PSH_TIME_NONE)
@@ -147,6 +149,7 @@ void pshi_want_put(pshi_writer *w, const psh_want *want) {
     pshi_put_int(w, want->not_before);
     pshi_put_int(w, want->deadline);
     pshi_put_var(w, want->generation);
+    pshi_put_var(w, want->ordinal);
     pshi_definition_put(w, want->definition);
 }
 
@@ -176,6 +179,7 @@ static void read_want(pshi_cursor *c, psh_want *out) {
     out->not_before = pshi_get_int(c);
     out->deadline = pshi_get_int(c);
     out->generation = pshi_get_var(c);
+    out->ordinal = pshi_get_var32(c);
 }
 
 psh_status pshi_want_get(psh_env *env, psh_schema *schema, pshi_cursor *c, psh_want *out, psh_error *err) {
@@ -275,11 +279,12 @@ void psh_wants_destroy(psh_wants *w) {
 }
 
 void psh_wants_clear(psh_wants *w) {
-    size_t i;
+    pshi_wants_truncate(w, 0);
+}
 
-    for (i = 0; i < w->count; i++)
-        psh_query_unref(w->items[i].definition);
-    w->count = 0;
+void pshi_wants_truncate(psh_wants *w, size_t count) {
+    while (w->count > count)
+        psh_query_unref(w->items[--w->count].definition);
 }
 
 /* Takes the caller's reference of the definition on success only. */
