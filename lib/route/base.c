@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+#include <string.h>
+
+#include "route/route.h"
+
+int pshi_owns_keys(const psh_partition *p) {
+    return p->state == PSH_PARTITION_ACTIVE || p->state == PSH_PARTITION_SEALED ||
+           p->state == PSH_PARTITION_ARCHIVED;
+}
+
+/* Whether the arc holds one of the points: the first point at or after its beginning tells. */
+static int holds_point(const psh_route *route, const psh_partition *p) {
+    size_t low = 0;
+    size_t high = route->point_count;
+    size_t mid;
+
+    if (!high)
+        return 1;
+    while (low < high) {
+        mid = low + (high - low) / 2;
+        if (route->points[mid] < p->arc_first)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low < route->point_count && route->points[low] <= p->arc_last;
+}
+
+static int is_wanted(const pshi_routing *r, const psh_partition *p, int64_t from, int64_t to) {
+    return pshi_owns_keys(p) && p->time_from < to && from < p->time_to && holds_point(r->route, p);
+}
+
+static int leg_compare(const psh_leg *l, const psh_partition *p) {
+    if (l->node != p->node)
+        return l->node < p->node ? -1 : 1;
+    return l->tier == p->tier ? 0 : l->tier < p->tier ? -1 : 1;
+}
+
+/* Counts p into its leg among those from `first` on, which stand by (node, tier). */
+static psh_status count_partition(psh_route *route, size_t first, const psh_partition *p) {
+    size_t at = route->leg_count;
+    psh_leg *l;
+
+    if (route->partition_count == route->max_partitions)
+        return PSH_E_LIMIT;
+    while (at > first && leg_compare(&route->legs[at - 1], p) > 0)
+        at--;
+    if (at > first && leg_compare(&route->legs[at - 1], p) == 0) {
+        route->legs[at - 1].partition_count++;
+        route->partition_count++;
+        return PSH_OK;
+    }
+    if (route->leg_count == route->max_legs)
+        return PSH_E_LIMIT;
+    l = &route->legs[at];
+    memmove(l + 1, l, (route->leg_count - at) * sizeof *l);
+    memset(l, 0, sizeof *l);
+    l->kind = PSH_LEG_BASE;
+    l->node = p->node;
+    l->tier = p->tier;
+    l->partition_count = 1;
+    route->leg_count++;
+    route->partition_count++;
+    return PSH_OK;
+}
+
+static void place_partition(psh_route *route, size_t first, const psh_partition *p) {
+    psh_leg *l = &route->legs[first];
+
+    while (leg_compare(l, p) != 0)
+        l++;
+    route->partitions[(size_t)(l->partitions - route->partitions) + l->partition_count++] = p;
+}
+
+/* Gives each leg its stretch of the array, still empty. */
+static void lay_out(psh_route *route, size_t first, size_t used, int64_t from, int64_t to, uint32_t table) {
+    psh_leg *l;
+    size_t i;
+
+    for (i = first; i < route->leg_count; i++) {
+        l = &route->legs[i];
+        l->table = table;
+        l->time_from = from;
+        l->time_to = to;
+        l->partitions = route->partitions + used;
+        used += l->partition_count;
+        l->partition_count = 0;
+    }
+}
+
+static int quarantine_touches(const pshi_routing *r, int64_t from, int64_t to) {
+    return r->quarantine && r->quarantine->time_from < to && from < r->quarantine->time_to;
+}
+
+psh_status pshi_base_legs(const pshi_routing *r, int64_t from, int64_t to) {
+    psh_route *route = r->route;
+    size_t first_leg = route->leg_count;
+    size_t used = route->partition_count;
+    const psh_partition *p;
+    psh_status st = PSH_OK;
+    size_t first, end, i;
+
+    psh_world_partitions_between(r->world, r->spec->table, from, to, &first, &end);
+    for (i = first; st == PSH_OK && i < end; i++) {
+        p = psh_world_partition(r->world, i);
+        if (is_wanted(r, p, from, to))
+            st = count_partition(route, first_leg, p);
+    }
+    if (st == PSH_OK && quarantine_touches(r, from, to))
+        st = count_partition(route, first_leg, r->quarantine);
+    if (st != PSH_OK)
+        return st;
+    lay_out(route, first_leg, used, from, to, r->spec->table);
+    for (i = first; i < end; i++) {
+        p = psh_world_partition(r->world, i);
+        if (is_wanted(r, p, from, to))
+            place_partition(route, first_leg, p);
+    }
+    if (quarantine_touches(r, from, to))
+        place_partition(route, first_leg, r->quarantine);
+    return PSH_OK;
+}

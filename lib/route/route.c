@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: MIT */
+#include "route/route.h"
+
+#include <string.h>
+
+#include "base/env.h"
+#include "base/options.h"
+#include "value/query.h"
+
+/* How well a view serves one query. */
+typedef struct candidate {
+    size_t view;
+    uint64_t covered; /* ns */
+    uint64_t groups;
+    uint64_t range; /* ns between its aligned bounds: what it could cover */
+} candidate;
+
+psh_status psh_route_create(psh_router *r, psh_route **out) {
+    psh_route *route;
+
+    if (!out)
+        return PSH_E_INVALID;
+    *out = NULL;
+    if (!r)
+        return PSH_E_INVALID;
+    route = pshi_calloc(r->env, 1, sizeof *route);
+    if (!route)
+        return PSH_E_NOMEM;
+    route->env = r->env;
+    route->max_legs = r->o.max_legs;
+    route->max_partitions = r->o.max_partitions;
+    route->coverage = PSH_COVERAGE_NONE;
+    route->legs = pshi_calloc(r->env, route->max_legs, sizeof *route->legs);
+    route->partitions = pshi_calloc(r->env, route->max_partitions, sizeof *route->partitions);
+    if (!route->legs || !route->partitions) {
+        psh_route_destroy(route);
+        return PSH_E_NOMEM;
+    }
+    *out = route;
+    return PSH_OK;
+}
+
+void psh_route_destroy(psh_route *route) {
+    psh_env *env;
+
+    if (!route)
+        return;
+    env = route->env;
+    pshi_free(env, route->legs);
+    pshi_free(env, route->partitions);
+    pshi_free(env, route);
+}
+
+static void empty_route(psh_route *route) {
+    route->leg_count = 0;
+    route->partition_count = 0;
+    route->coverage = PSH_COVERAGE_NONE;
+    route->reason = 0;
+}
+
+static void add_point(psh_route *route, uint64_t tenant) {
+    uint64_t point = psh_ring_point(tenant, 0);
+    size_t at = route->point_count++;
+
+    for (; at > 0 && route->points[at - 1] > point; at--)
+        route->points[at] = route->points[at - 1];
+    route->points[at] = point;
+}
+
+/* The ring points that the query can ask for; none known: all. */
+static void find_points(const pshi_routing *r) {
+    const psh_predicate *p = r->spec->predicates;
+    size_t i, k;
+
+    r->route->point_count = 0;
+    if (r->table->tenant_column == PSH_NONE) {
+        add_point(r->route, 0);
+        return;
+    }
+    for (i = 0; i < r->spec->predicate_count; i++, p++) {
+        if (p->column != r->table->tenant_column || (p->op != PSH_OP_EQ && p->op != PSH_OP_IN))
+            continue;
+        for (k = 0; p->value_count <= PSHI_ROUTE_POINTS && k < p->value_count; k++)
+            add_point(r->route, psh_tenant_id(&p->values[k]));
+        return;
+    }
+}
+
+static void widen(int64_t *from, int64_t *to, int64_t more_from, int64_t more_to) {
+    if (more_from < *from)
+        *from = more_from;
+    if (more_to > *to)
+        *to = more_to;
+}
+
+static void widen_by_partitions(const pshi_routing *r, int64_t *from, int64_t *to) {
+    size_t first, end;
+
+    psh_world_partitions_between(r->world, r->spec->table, PSH_TIME_MIN, PSH_TIME_MAX, &first, &end);
+    while (first < end && !pshi_owns_keys(psh_world_partition(r->world, first)))
+        first++;
+    while (end > first && !pshi_owns_keys(psh_world_partition(r->world, end - 1)))
+        end--;
+    if (first < end)
+        widen(from, to, psh_world_partition(r->world, first)->time_from,
+              psh_world_partition(r->world, end - 1)->time_to);
+}
+
+/* Whole intervals, so that views without buckets are never cut. */
+static void widen_by_quarantine(const pshi_routing *r, int64_t *from, int64_t *to) {
+    const psh_schema *s = psh_world_schema(r->world);
+    int64_t first, last, id, unused;
+
+    if (!r->quarantine)
+        return;
+    if (psh_schema_interval(s, r->spec->table, r->quarantine->time_from, &id, &first, &unused) != PSH_OK)
+        first = PSH_TIME_MIN;
+    if (psh_schema_interval(s, r->spec->table, r->quarantine->time_to - 1, &id, &unused, &last) != PSH_OK)
+        last = PSH_TIME_MAX;
+    widen(from, to, first, last);
+}
+
+static void widen_by_views(const pshi_routing *r, int64_t *from, int64_t *to) {
+    const psh_view_part *parts;
+    psh_view_spec s;
+    size_t i, n;
+
+    for (i = 0; i < psh_world_view_count(r->world); i++) {
+        psh_view_spec_init(&s, sizeof s);
+        if (psh_view_describe(psh_world_view(r->world, i), &s) != PSH_OK ||
+            s.retention != PSH_RETAIN_OUTLIVES_BASE || pshi_query_spec(s.definition)->table != r->spec->table)
+            continue;
+        parts = psh_world_view_parts(r->world, i, &n);
+        if (n)
+            widen(from, to, parts[0].time_from, parts[n - 1].time_to);
+    }
+}
+
+/* The query's time, cut to where there are partitions, rows in quarantine, or views that outlive their base. */
+static void find_span(pshi_routing *r) {
+    int64_t from = PSH_TIME_MAX;
+    int64_t to = PSH_TIME_MIN;
+
+    widen_by_partitions(r, &from, &to);
+    widen_by_quarantine(r, &from, &to);
+    widen_by_views(r, &from, &to);
+    r->from = from > r->spec->time_from ? from : r->spec->time_from;
+    r->to = to < r->spec->time_to ? to : r->spec->time_to;
+}
+
+static psh_status routing_begin(
+    const psh_world *world, const psh_route_request *request, psh_route *route, pshi_routing *r) {
+    const psh_partition *q;
+
+    r->world = world;
+    r->request = request;
+    r->route = route;
+    r->spec = pshi_query_spec(request->query);
+    r->table = pshi_schema_get_table(psh_world_schema(world), r->spec->table);
+    r->quarantine = NULL;
+    if (!r->table)
+        return PSH_E_INVALID;
+    q = psh_world_find_partition(world, psh_quarantine_id(r->spec->table));
+    if (q && pshi_owns_keys(q) && q->time_from < q->time_to && (q->rows || q->last_position))
+        r->quarantine = q;
+    find_points(r);
+    find_span(r);
+    return PSH_OK;
+}
+
+static void weigh(pshi_walk *w, candidate *c) {
+    pshi_run run;
+
+    c->covered = 0;
+    c->groups = 0;
+    c->range = w->from < w->to ? (uint64_t)w->to - (uint64_t)w->from : 0;
+    while (pshi_walk_next(w, &run)) {
+        c->covered += (uint64_t)run.to - (uint64_t)run.from;
+        c->groups += run.groups;
+    }
+}
+
+static int is_better_view(const candidate *c, const candidate *best) {
+    if (c->covered != best->covered)
+        return c->covered > best->covered;
+    return c->covered && c->groups < best->groups;
+}
+
+/* @return the closest view's reason; best->covered stays 0 if none serves any time. */
+static uint32_t choose_view(const pshi_routing *r, candidate *best) {
+    uint32_t closest = PSH_MATCH_TABLE;
+    candidate c = { 0, 0, 0, 0 };
+    uint32_t reason;
+    pshi_walk w;
+    size_t i;
+
+    memset(best, 0, sizeof *best);
+    for (i = 0; i < psh_world_view_count(r->world); i++) {
+        reason = pshi_walk_begin(r, i, &w);
+        if (closest != PSH_MATCH_YES && (reason == PSH_MATCH_YES || reason > closest))
+            closest = reason;
+        if (reason != PSH_MATCH_YES)
+            continue;
+        c.view = i;
+        weigh(&w, &c);
+        if (is_better_view(&c, best))
+            *best = c;
+    }
+    return closest;
+}
+
+static psh_status view_leg(const pshi_routing *r, const pshi_walk *w, const pshi_run *run) {
+    psh_route *route = r->route;
+    psh_leg *l;
+
+    if (route->leg_count == route->max_legs)
+        return PSH_E_LIMIT;
+    l = &route->legs[route->leg_count++];
+    memset(l, 0, sizeof *l);
+    l->kind = PSH_LEG_VIEW;
+    l->table = r->spec->table;
+    l->node = run->node;
+    l->view = w->view;
+    l->time_from = run->from;
+    l->time_to = run->to;
+    return PSH_OK;
+}
+
+static psh_status base_route(const pshi_routing *r) {
+    empty_route(r->route);
+    return r->from < r->to ? pshi_base_legs(r, r->from, r->to) : PSH_OK;
+}
+
+/* The view's runs, and base legs for what lies between them. */
+static psh_status view_route(const pshi_routing *r, size_t view) {
+    int64_t at = r->from;
+    psh_status st = PSH_OK;
+    size_t views = 0;
+    pshi_run run;
+    pshi_walk w;
+
+    empty_route(r->route);
+    if (pshi_walk_begin(r, view, &w) != PSH_MATCH_YES)
+        return PSH_E_INTERNAL;
+    while (st == PSH_OK && pshi_walk_next(&w, &run)) {
+        if (at < run.from)
+            st = pshi_base_legs(r, at, run.from);
+        if (st == PSH_OK)
+            st = view_leg(r, &w, &run);
+        at = run.to;
+        views++;
+    }
+    if (st == PSH_OK && at < r->to)
+        st = pshi_base_legs(r, at, r->to);
+    r->route->coverage = r->route->leg_count == views ? PSH_COVERAGE_WHOLE : PSH_COVERAGE_PART;
+    return st;
+}
+
+static psh_status build_route(const pshi_routing *r) {
+    psh_status st = PSH_E_LIMIT;
+    candidate best;
+    uint32_t reason;
+
+    if (r->request->flags & PSH_ROUTE_BASE_ONLY)
+        return base_route(r);
+    reason = choose_view(r, &best);
+    /* All that the view could give is there, and yet the query wants more: its bounds cut buckets. */
+    if (best.covered && best.covered == best.range)
+        reason = PSH_MATCH_BUCKET;
+    if (best.covered)
+        st = view_route(r, best.view);
+    if (st == PSH_E_LIMIT) /* a view in many pieces must not keep a query from being answered */
+        st = base_route(r);
+    r->route->reason = r->route->coverage == PSH_COVERAGE_WHOLE ? 0 : reason;
+    return st;
+}
+
+static void count_route(psh_router *r, const psh_route *route) {
+    r->stats.queries++;
+    r->stats.whole += route->coverage == PSH_COVERAGE_WHOLE;
+    r->stats.part += route->coverage == PSH_COVERAGE_PART;
+    r->stats.none += route->coverage == PSH_COVERAGE_NONE;
+}
+
+psh_status psh_router_route(
+    psh_router *r, const psh_world *world, const psh_route_request *request, psh_route *out) {
+    psh_route_request q;
+    pshi_routing routing;
+    psh_status st;
+
+    if (!r || !world || !request || !out)
+        return PSH_E_INVALID;
+    memset(&q, 0, sizeof q);
+    if ((st = pshi_options_copy(&q, sizeof q, request, NULL)) != PSH_OK)
+        return st;
+    if (q.flags & ~PSH_ROUTE_BASE_ONLY)
+        return PSH_E_UNSUPPORTED;
+    if (!q.query || q.now == PSH_TIME_NONE)
+        return PSH_E_INVALID;
+    empty_route(out);
+    st = routing_begin(world, &q, out, &routing);
+    if (st == PSH_OK)
+        st = build_route(&routing);
+    if (st != PSH_OK) {
+        empty_route(out);
+        return st;
+    }
+    count_route(r, out);
+    return PSH_OK;
+}
+
+uint32_t psh_route_coverage(const psh_route *route) {
+    return route ? route->coverage : PSH_COVERAGE_NONE;
+}
+
+size_t psh_route_leg_count(const psh_route *route) {
+    return route ? route->leg_count : 0;
+}
+
+psh_status psh_route_leg(const psh_route *route, size_t i, psh_leg *out) {
+    if (!route || !out || i >= route->leg_count)
+        return PSH_E_NOT_FOUND;
+    *out = route->legs[i];
+    return PSH_OK;
+}
+
+uint32_t psh_route_reason(const psh_route *route) {
+    return route ? route->reason : 0;
+}

@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: MIT */
+#include "views/part.h"
+
+#include <string.h>
+
+#include "base/env.h"
+#include "base/hash.h"
+#include "value/value.h"
+
+#define GROUPS_MAX (UINT32_C(1) << 30)
+#define MAX_GROUP_COLUMNS 64u /* a query's limit */
+
+void pshi_part_init(pshi_part *p, int64_t interval, int64_t time_from, int64_t time_to) {
+    memset(p, 0, sizeof *p);
+    p->interval = interval;
+    p->time_from = time_from;
+    p->time_to = time_to;
+    p->commit_time = PSH_TIME_NONE;
+    p->free = PSH_NONE;
+}
+
+uint64_t *pshi_part_group(const pshi_store *s, const pshi_part *p, uint32_t i) {
+    return p->words + (size_t)i * s->shape.words;
+}
+
+int pshi_part_is_live(const pshi_store *s, const pshi_part *p, uint32_t i) {
+    uint64_t rows = pshi_part_group(s, p, i)[PSHI_GROUP_ROWS];
+
+    return rows != 0 && rows != PSHI_GROUP_FREE;
+}
+
+uint64_t pshi_group_count(const uint64_t *g, const pshi_measure *m) {
+    return m->count_at ? g[m->count_at] : g[PSHI_GROUP_ROWS];
+}
+
+/* Words are 8 bytes wide and aligned, as these structs ask for. */
+pshi_sparse_sum *pshi_group_double(uint64_t *g, const pshi_measure *m) {
+    return (pshi_sparse_sum *)(void *)(g + m->sum_at);
+}
+
+pshi_bag *pshi_group_bag(uint64_t *g, const pshi_measure *m) {
+    return (pshi_bag *)(void *)(g + m->bag_at);
+}
+
+const uint32_t *pshi_group_ids(const uint64_t *g) {
+    return (const uint32_t *)(const void *)(g + PSHI_GROUP_IDS);
+}
+
+static int holds_double(const pshi_measure *m) {
+    return m->sum_at && m->type == PSH_TYPE_DOUBLE;
+}
+
+static pshi_dict *bag_dict(const pshi_store *s, const pshi_measure *m) {
+    return m->dict == PSH_NONE ? NULL : &s->dicts[m->dict];
+}
+
+uint64_t pshi_group_heap(const pshi_store *s, const uint64_t *g) {
+    uint64_t n = 0;
+    uint32_t i;
+
+    for (i = 0; i < s->shape.measure_count; i++) {
+        const pshi_measure *m = &s->shape.measures[i];
+
+        if (holds_double(m))
+            n += pshi_sparse_bytes((const pshi_sparse_sum *)(const void *)(g + m->sum_at));
+        if (m->bag_at)
+            n += ((const pshi_bag *)(const void *)(g + m->bag_at))->cap * sizeof(pshi_bag_entry);
+    }
+    return n;
+}
+
+static void free_measures(const pshi_store *s, uint64_t *g) {
+    uint32_t i;
+
+    for (i = 0; i < s->shape.measure_count; i++) {
+        const pshi_measure *m = &s->shape.measures[i];
+
+        if (holds_double(m))
+            pshi_sparse_free(s->env, pshi_group_double(g, m));
+        if (m->bag_at)
+            pshi_bag_free(s->env, pshi_group_bag(g, m), bag_dict(s, m));
+    }
+}
+
+static void release_group(const pshi_store *s, uint64_t *g) {
+    uint32_t i;
+
+    free_measures(s, g);
+    for (i = 0; i < s->shape.group_count; i++)
+        pshi_dict_unref(s->env, &s->dicts[i], pshi_group_ids(g)[i]);
+}
+
+void pshi_part_clear(const pshi_store *s, pshi_part *p) {
+    uint32_t i;
+
+    for (i = 0; i < p->used; i++)
+        if (pshi_part_group(s, p, i)[PSHI_GROUP_ROWS] != PSHI_GROUP_FREE)
+            release_group(s, pshi_part_group(s, p, i));
+    pshi_free(s->env, p->words);
+    pshi_free(s->env, p->slots);
+    p->words = NULL;
+    p->slots = NULL;
+    p->cap = 0;
+    p->used = p->live = p->mask = 0;
+    p->free = PSH_NONE;
+    p->rows = p->heap = 0;
+}
+
+uint64_t pshi_part_bytes(const pshi_store *s, const pshi_part *p) {
+    return sizeof *p + (uint64_t)p->cap * s->shape.words * sizeof *p->words + p->heap +
+           (p->slots ? ((uint64_t)p->mask + 1) * sizeof *p->slots : 0);
+}
+
+static uint32_t group_hash(int64_t bucket, const uint32_t *ids, uint32_t n) {
+    uint64_t h = pshi_mix64((uint64_t)bucket);
+    uint32_t i;
+
+    for (i = 0; i < n; i++)
+        h = pshi_mix64(h + ids[i] + 1);
+    return (uint32_t)h;
+}
+
+static uint32_t group_home(const pshi_store *s, const pshi_part *p, uint32_t i) {
+    const uint64_t *g = pshi_part_group(s, p, i);
+
+    return group_hash((int64_t)g[PSHI_GROUP_BUCKET], pshi_group_ids(g), s->shape.group_count) & p->mask;
+}
+
+/* The slot of a key, or the empty one where it would go. */
+static uint32_t group_slot(const pshi_store *s, const pshi_part *p, int64_t bucket, const uint32_t *ids) {
+    uint32_t n = s->shape.group_count, at = group_hash(bucket, ids, n) & p->mask;
+    const uint64_t *g;
+
+    for (; p->slots[at]; at = (at + 1) & p->mask) {
+        g = pshi_part_group(s, p, p->slots[at] - 1);
+        if ((int64_t)g[PSHI_GROUP_BUCKET] == bucket && memcmp(pshi_group_ids(g), ids, n * sizeof *ids) == 0)
+            break;
+    }
+    return at;
+}
+
+static psh_status grow_group_slots(const pshi_store *s, pshi_part *p) {
+    uint32_t n = p->slots ? (p->mask + 1) * 2 : 16, i, at;
+    uint32_t *slots;
+
+    if (p->slots && (uint64_t)(p->live + 1) * 3 <= ((uint64_t)p->mask + 1) * 2)
+        return PSH_OK;
+    slots = pshi_calloc(s->env, n, sizeof *slots);
+    if (!slots)
+        return PSH_E_NOMEM;
+    pshi_free(s->env, p->slots);
+    p->slots = slots;
+    p->mask = n - 1;
+    for (i = 0; i < p->used; i++) {
+        if (pshi_part_group(s, p, i)[PSHI_GROUP_ROWS] == PSHI_GROUP_FREE)
+            continue;
+        at = group_home(s, p, i);
+        while (slots[at])
+            at = (at + 1) & p->mask;
+        slots[at] = i + 1;
+    }
+    return PSH_OK;
+}
+
+psh_status pshi_part_begin_group(
+    const pshi_store *s, pshi_part *p, int64_t bucket, const uint32_t *ids, uint32_t *group) {
+    uint32_t i = p->free != PSH_NONE ? p->free : p->used, k;
+    uint64_t *g;
+
+    *group = PSH_NONE;
+    if (i >= GROUPS_MAX)
+        return PSH_E_NOMEM;
+    if (pshi_reserve(s->env, (void **)&p->words, &p->cap, (size_t)i + 1, s->shape.words * sizeof *p->words) !=
+            PSH_OK ||
+        grow_group_slots(s, p) != PSH_OK)
+        return PSH_E_NOMEM;
+    g = pshi_part_group(s, p, i);
+    if (i == p->used)
+        p->used++;
+    else
+        p->free = (uint32_t)g[PSHI_GROUP_BUCKET];
+    memset(g, 0, s->shape.words * sizeof *g);
+    g[PSHI_GROUP_BUCKET] = (uint64_t)bucket;
+    if (s->shape.group_count)
+        memcpy(g + PSHI_GROUP_IDS, ids, s->shape.group_count * sizeof *ids);
+    for (k = 0; k < s->shape.group_count; k++)
+        pshi_dict_ref(&s->dicts[k], ids[k]);
+    p->slots[group_slot(s, p, bucket, ids)] = i + 1;
+    p->live++;
+    *group = i;
+    return PSH_OK;
+}
+
+static void remove_group(const pshi_store *s, pshi_part *p, uint32_t i) {
+    uint64_t *g = pshi_part_group(s, p, i);
+    uint32_t at = group_slot(s, p, (int64_t)g[PSHI_GROUP_BUCKET], pshi_group_ids(g)), j, home;
+
+    /* Close the gap: what follows in the run moves back unless its home lies behind the gap. */
+    for (j = (at + 1) & p->mask; p->slots[j]; j = (j + 1) & p->mask) {
+        home = group_home(s, p, p->slots[j] - 1);
+        if (((j - home) & p->mask) < ((j - at) & p->mask))
+            continue;
+        p->slots[at] = p->slots[j];
+        at = j;
+    }
+    p->slots[at] = 0;
+    p->heap -= pshi_group_heap(s, g);
+    release_group(s, g);
+    g[PSHI_GROUP_ROWS] = PSHI_GROUP_FREE;
+    g[PSHI_GROUP_BUCKET] = p->free;
+    p->free = i;
+    p->live--;
+}
+
+static int64_t row_bucket(const pshi_store *s, const psh_value *row) {
+    return pshi_shape_bucket(&s->shape, row[s->shape.time_column].as.i64, s->shape.bucket_ns);
+}
+
+static uint32_t find_group(const pshi_store *s, const pshi_part *p, const psh_value *row) {
+    uint32_t ids[MAX_GROUP_COLUMNS], i;
+    psh_value v;
+
+    if (!p->slots)
+        return PSH_NONE;
+    for (i = 0; i < s->shape.group_count; i++) {
+        v = pshi_value_normal(&row[s->shape.group_columns[i]]);
+        ids[i] = pshi_dict_find(&s->dicts[i], &v);
+        if (ids[i] == PSH_NONE)
+            return PSH_NONE;
+    }
+    return p->slots[group_slot(s, p, row_bucket(s, row), ids)] - 1;
+}
+
+static psh_status make_group(const pshi_store *s, pshi_part *p, const psh_value *row, uint32_t *group) {
+    uint32_t ids[MAX_GROUP_COLUMNS], n = 0, i;
+    psh_status st = PSH_OK;
+    psh_value v;
+
+    for (; st == PSH_OK && n < s->shape.group_count; n += st == PSH_OK) {
+        v = pshi_value_normal(&row[s->shape.group_columns[n]]);
+        st = pshi_dict_intern(s->env, &s->dicts[n], &v, &ids[n]);
+    }
+    if (st == PSH_OK)
+        st = pshi_part_begin_group(s, p, row_bucket(s, row), ids, group);
+    for (i = 0; st != PSH_OK && i < n; i++)
+        pshi_dict_drop_unused(s->env, &s->dicts[i], ids[i]);
+    return st;
+}
+
+static psh_status prepare_bag(const pshi_store *s, pshi_bag *b, const pshi_measure *m, const psh_value *value) {
+    psh_value v = pshi_value_normal(value);
+    pshi_dict *dict = bag_dict(s, m);
+    psh_status st;
+    uint32_t id;
+
+    if (!dict)
+        return pshi_bag_prepare(s->env, b, NULL, pshi_bag_code(&v));
+    if (pshi_dict_intern(s->env, dict, &v, &id) != PSH_OK)
+        return PSH_E_NOMEM;
+    st = pshi_bag_prepare(s->env, b, dict, id);
+    pshi_dict_drop_unused(s->env, dict, id);
+    return st;
+}
+
+static psh_status prepare_measure(
+    const pshi_store *s, uint64_t *g, const pshi_measure *m, const psh_value *v, int sign) {
+    if (v->type == PSH_TYPE_NULL)
+        return PSH_OK;
+    /* Also when it is taken away: that it was ever added is not known yet. */
+    if (holds_double(m) && pshi_sparse_reserve(s->env, pshi_group_double(g, m), v->as.f64) != PSH_OK)
+        return PSH_E_NOMEM;
+    if (m->bag_at && sign > 0)
+        return prepare_bag(s, pshi_group_bag(g, m), m, v);
+    return PSH_OK;
+}
+
+psh_status pshi_part_prepare(
+    const pshi_store *s, pshi_part *p, const psh_value *row, int sign, uint32_t *group) {
+    psh_status st = PSH_OK;
+    uint64_t before;
+    uint64_t *g;
+    uint32_t i;
+
+    *group = find_group(s, p, row);
+    if (*group == PSH_NONE && sign < 0)
+        return PSH_OK;
+    if (*group == PSH_NONE && make_group(s, p, row, group) != PSH_OK)
+        return PSH_E_NOMEM;
+    g = pshi_part_group(s, p, *group);
+    before = pshi_group_heap(s, g);
+    for (i = 0; st == PSH_OK && i < s->shape.measure_count; i++)
+        st = prepare_measure(s, g, &s->shape.measures[i], &row[s->shape.measures[i].column], sign);
+    p->heap += pshi_group_heap(s, g) - before;
+    return st;
+}
+
+static void add_wide(uint64_t w[PSHI_SUM_WORDS], pshi_i128 x, int sign) {
+    uint64_t d[PSHI_SUM_WORDS] = { (uint64_t)(pshi_u128)x, (uint64_t)((pshi_u128)x >> 64), x < 0 ? UINT64_MAX : 0 };
+    unsigned carry = sign < 0;
+    uint32_t i;
+
+    /* a - b = a + ~b + 1 */
+    for (i = 0; i < PSHI_SUM_WORDS; i++) {
+        unsigned over = __builtin_add_overflow(w[i], sign < 0 ? ~d[i] : d[i], &w[i]);
+
+        carry = over | __builtin_add_overflow(w[i], (uint64_t)carry, &w[i]);
+    }
+}
+
+static void change_sum(uint64_t *g, const pshi_measure *m, const psh_value *v, int sign) {
+    if (m->type == PSH_TYPE_DECIMAL)
+        add_wide(g + m->sum_at, pshi_decimal(v), sign);
+    else if (m->type != PSH_TYPE_DOUBLE)
+        add_wide(g + m->sum_at, v->as.i64, sign);
+    else if (sign > 0)
+        pshi_sparse_add(pshi_group_double(g, m), v->as.f64);
+    else
+        pshi_sparse_subtract(pshi_group_double(g, m), v->as.f64);
+}
+
+static int change_bag(const pshi_store *s, uint64_t *g, const pshi_measure *m, const psh_value *value, int sign) {
+    psh_value v = pshi_value_normal(value);
+    pshi_dict *dict = bag_dict(s, m);
+    int64_t code;
+
+    if (!dict)
+        return pshi_bag_add(pshi_group_bag(g, m), NULL, pshi_bag_code(&v), sign);
+    code = pshi_dict_find(dict, &v);
+    return code != PSH_NONE && pshi_bag_add(pshi_group_bag(g, m), dict, code, sign);
+}
+
+static int change_measure(const pshi_store *s, uint64_t *g, const pshi_measure *m, const psh_value *v, int sign) {
+    if (v->type == PSH_TYPE_NULL)
+        return 1;
+    if (m->count_at && sign < 0 && !g[m->count_at])
+        return 0;
+    if (m->count_at)
+        g[m->count_at] += sign < 0 ? UINT64_MAX : 1;
+    if (m->sum_at)
+        change_sum(g, m, v, sign);
+    return !m->bag_at || change_bag(s, g, m, v, sign);
+}
+
+/* A group without rows must have come to nothing in all it holds, and one with rows can still count them. */
+static int is_consistent(const pshi_store *s, uint64_t *g) {
+    uint64_t rows = g[PSHI_GROUP_ROWS];
+    uint32_t i;
+
+    for (i = 0; i < s->shape.measure_count; i++) {
+        const pshi_measure *m = &s->shape.measures[i];
+        uint64_t count = pshi_group_count(g, m);
+
+        if (count > rows)
+            return 0;
+        if (count)
+            continue;
+        if (holds_double(m) && !pshi_sparse_is_zero(pshi_group_double(g, m)))
+            return 0;
+        if (m->sum_at && !holds_double(m) && (g[m->sum_at] | g[m->sum_at + 1] | g[m->sum_at + 2]))
+            return 0;
+        if (m->bag_at && pshi_group_bag(g, m)->zeros != pshi_group_bag(g, m)->size)
+            return 0;
+    }
+    return 1;
+}
+
+int pshi_part_change(const pshi_store *s, pshi_part *p, const psh_value *row, int sign, uint32_t group) {
+    uint64_t *g;
+    uint32_t i;
+
+    if (group == PSH_NONE)
+        return 0;
+    g = pshi_part_group(s, p, group);
+    if (sign < 0 && !g[PSHI_GROUP_ROWS])
+        return 0;
+    g[PSHI_GROUP_ROWS] += sign < 0 ? UINT64_MAX : 1;
+    p->rows += sign < 0 ? UINT64_MAX : 1;
+    for (i = 0; i < s->shape.measure_count; i++)
+        if (!change_measure(s, g, &s->shape.measures[i], &row[s->shape.measures[i].column], sign))
+            return 0;
+    return sign > 0 || is_consistent(s, g);
+}
+
+void pshi_part_tidy(const pshi_store *s, pshi_part *p, uint32_t group) {
+    uint64_t *g;
+    uint32_t i;
+
+    if (group == PSH_NONE || group >= p->used)
+        return;
+    g = pshi_part_group(s, p, group);
+    if (g[PSHI_GROUP_ROWS] == PSHI_GROUP_FREE)
+        return;
+    if (!g[PSHI_GROUP_ROWS]) {
+        remove_group(s, p, group);
+        return;
+    }
+    for (i = 0; i < s->shape.measure_count; i++) {
+        const pshi_measure *m = &s->shape.measures[i];
+
+        if (m->bag_at)
+            pshi_bag_sweep(s->env, pshi_group_bag(g, m), bag_dict(s, m));
+    }
+}

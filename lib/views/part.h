@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/** @file views/part.h  The groups of one view over one interval. */
+#ifndef PSHI_VIEWS_PART_H
+#define PSHI_VIEWS_PART_H
+
+#include "base/checked.h"
+#include "math/exact_sum.h"
+#include "views/bag.h"
+#include "views/shape.h"
+
+/** What all parts of a view share. */
+typedef struct pshi_store {
+    psh_env *env;
+    pshi_shape shape;
+    pshi_dict *dicts; /* Shape [shape.dict_count] */
+} pshi_store;
+
+typedef struct pshi_part {
+    int64_t interval;
+    int64_t time_from;
+    int64_t time_to;
+    uint64_t source;
+    uint64_t position;  /* changes at or before it are in */
+    int64_t commit_time;
+    uint32_t ready;     /* 0: has no groups and waits for a fill */
+    uint32_t broken;    /* a change did not fit what is held: empty it */
+    uint64_t *words;    /* Shape [used][shape.words] */
+    size_t cap;         /* groups there is room for */
+    uint32_t used;      /* groups ever begun: indexes are below */
+    uint32_t live;
+    uint32_t free;      /* the first free group, or PSH_NONE */
+    uint32_t mask;      /* slots - 1 */
+    uint32_t *slots;    /* group + 1; 0 = empty; linear probing */
+    uint64_t rows;
+    uint64_t heap;      /* bytes of bags and sums */
+} pshi_part;
+
+/* Rows of a group that is free; 0 = made ready for a change, not yet begun. */
+#define PSHI_GROUP_FREE UINT64_MAX
+
+void pshi_part_init(pshi_part *p, int64_t interval, int64_t time_from, int64_t time_to);
+/** Forgets all groups and frees their memory. */
+void pshi_part_clear(const pshi_store *s, pshi_part *p);
+uint64_t pshi_part_bytes(const pshi_store *s, const pshi_part *p);
+/** The words of group i. */
+uint64_t *pshi_part_group(const pshi_store *s, const pshi_part *p, uint32_t i);
+/** Whether group i holds rows. */
+int pshi_part_is_live(const pshi_store *s, const pshi_part *p, uint32_t i);
+
+/*
+ * A change goes in three steps, so that it is done whole or not at all: prepare each row (the only step that
+ * takes memory), change each, tidy each; when a prepare fails, tidy takes back what the ones before it made.
+ */
+
+/**
+ * Makes sure that the row can be added (sign 1) or taken away (-1).
+ * @param group  its group; PSH_NONE: there is none to take it from. Set even on failure, if it was begun.
+ * @return PSH_OK, PSH_E_NOMEM.
+ */
+psh_status pshi_part_prepare(
+    const pshi_store *s, pshi_part *p, const psh_value *row, int sign, uint32_t *group);
+/** @return 1, or 0 when the part never held such a row: it is wrong now and must be emptied. */
+int pshi_part_change(const pshi_store *s, pshi_part *p, const psh_value *row, int sign, uint32_t group);
+/** Takes out what is empty in a group, or the group. Repeating it does no harm. */
+void pshi_part_tidy(const pshi_store *s, pshi_part *p, uint32_t group);
+
+/** Begins an empty group of a key (ids as in the dictionaries); for loading. @return PSH_OK, PSH_E_NOMEM. */
+psh_status pshi_part_begin_group(
+    const pshi_store *s, pshi_part *p, int64_t bucket, const uint32_t *ids, uint32_t *group);
+/** Counts memory of a bag or sum of p again after it changed. */
+uint64_t pshi_group_heap(const pshi_store *s, const uint64_t *g);
+
+/* Parts of a group's words. */
+uint64_t pshi_group_count(const uint64_t *g, const pshi_measure *m);
+pshi_sparse_sum *pshi_group_double(uint64_t *g, const pshi_measure *m);
+pshi_bag *pshi_group_bag(uint64_t *g, const pshi_measure *m);
+const uint32_t *pshi_group_ids(const uint64_t *g);
+
+#endif
