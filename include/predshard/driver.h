@@ -12,9 +12,11 @@ PSH_BEGIN_DECLS
  */
 typedef struct psh_driver psh_driver;
 
+#define PSH_DRIVER_COMPRESS 1u /**< checkpoints as .xz; PSH_E_UNSUPPORTED in a build without liblzma */
+
 typedef struct psh_driver_options {
     uint32_t struct_size;
-    uint32_t flags;           /**< none yet: not 0 is PSH_E_UNSUPPORTED */
+    uint32_t flags;           /**< PSH_DRIVER_*; an unknown one is PSH_E_UNSUPPORTED */
     uint32_t max_attempts;    /**< tries of one action; default 5 */
     uint32_t max_in_flight;   /**< actions pending at the host at once; default 64 */
     int64_t retry_ns;         /**< pause before the second try, doubled for each further; default 1 s */
@@ -48,7 +50,8 @@ PSH_API uint64_t psh_driver_fence(const psh_driver *d);
 PSH_API psh_status psh_driver_run(psh_driver *d, psh_plan *plan, psh_error *err);
 /**
  * Submits at most `budget` actions that are due: not_before reached, all they wait for done. Actions on views
- * are the library's own: they are handed out by take with PSH_PENDING. Times out what passed its deadline.
+ * are the library's own: they are handed out by take with PSH_PENDING. Times out what passed its deadline
+ * after its first submit; a deadline that lay before it bounds nothing, timeout_ns does: late beats never.
  * An action that waits for a failed one fails with PSH_E_STATE.
  * @return PSH_OK, PSH_AGAIN (more are due now), PSH_E_REENTRANT, PSH_E_FENCED.
  */
@@ -99,6 +102,9 @@ typedef struct psh_section {
 /**
  * Stores all sections and the driver's own state (cursor, fence, actions) in one atomic commit; then lets the
  * source forget what was applied. A failed checkpoint leaves the one before it.
+ * @param sections  Shape [n], at most 63, names distinct
+ * @return PSH_OK, PSH_E_STATE (events wait to be taken, and would be lost), PSH_E_INVALID, PSH_E_NOMEM,
+ *         PSH_E_HOST.
  */
 PSH_API psh_status psh_driver_checkpoint(
     psh_driver *d, const psh_section *sections, size_t n, int64_t now, psh_error *err);

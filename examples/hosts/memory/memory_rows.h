@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/** @file memory_rows.h  Inside the memory host: tables of rows, an index by key, the log of changes. */
+#ifndef MEMORY_ROWS_H
+#define MEMORY_ROWS_H
+
+#include <predshard.h>
+
+/** One row, owned. The change log and a table each hold a copy of their own. */
+typedef struct memory_row {
+    struct memory_row *next; /**< in its bucket of the index */
+    uint64_t hash;           /**< of the key columns */
+    uint64_t partition;      /**< the table that holds it */
+    size_t place;            /**< its place there */
+    size_t bytes;            /**< payload */
+    psh_value values[];      /**< Shape [columns of the table]; texts follow */
+} memory_row;
+
+/** One partition. */
+typedef struct memory_table {
+    uint64_t partition;
+    uint32_t table;
+    uint32_t node;
+    uint32_t tier;
+    memory_row **rows;
+    size_t count;
+    size_t capacity;
+    uint64_t bytes;
+} memory_table;
+
+typedef struct memory_change {
+    uint32_t op;
+    uint32_t table;
+    uint64_t position;
+    uint64_t sequence;
+    uint64_t origin;
+    int64_t commit_time;
+    memory_row *before;
+    memory_row *after;
+} memory_change;
+
+typedef struct memory_rows {
+    psh_schema *schema;
+    memory_table *tables;
+    size_t table_count, table_capacity;
+    memory_row **buckets;
+    size_t bucket_count; /* a power of two, or 0 */
+    size_t row_count;
+    memory_change *log; /* in order of position and sequence */
+    size_t log_count, log_capacity;
+    uint64_t position;    /* of the last commit */
+    int64_t commit_time;  /* of the last commit */
+    uint64_t sequence;    /* changes of the open commit */
+    int open;             /* 1 between begin and commit */
+    int64_t open_time;
+} memory_rows;
+
+/** Grows an array of elements. @return PSH_OK, PSH_E_NOMEM. */
+psh_status memory_reserve(void **p, size_t *capacity, size_t need, size_t element);
+void memory_rows_free(memory_rows *m);
+memory_table *memory_find_table(const memory_rows *m, uint64_t partition);
+/** @return PSH_OK, also when it is there; PSH_E_NOMEM. */
+psh_status memory_create_table(memory_rows *m, const psh_want *want);
+/** Deletes the rows (logged as changes of `origin`) and, with `drop`, the table; else moves it to a tier. */
+psh_status memory_move_table(
+    memory_rows *m, memory_table *t, uint64_t origin, int64_t now, int drop, uint32_t tier);
+psh_status memory_put(memory_rows *m, uint64_t partition, uint32_t table, const psh_value *row);
+psh_status memory_change_row(memory_rows *m, uint32_t table, const psh_value *row, int remove);
+/** Forgets changes at or before a position. */
+void memory_forget(memory_rows *m, uint64_t position);
+
+#endif
