@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+#include "forecast/calibrate.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SHRINK 10.0   /* a bin's own mean counts as this many predictions */
+#define MEMORY 2000.0 /* predictions that a bin remembers, about */
+#define MASSES 10u
+#define LEAST_DUE 100u
+
+static uint32_t bin_of(double raw) {
+    uint32_t i = (uint32_t)(raw * PSHI_BINS);
+
+    return i < PSHI_BINS ? i : PSHI_BINS - 1;
+}
+
+/* Points of the map: where a bin stands and what it maps to, before it is made monotone. */
+static void bin_points(const pshi_calibrator *c, double at[PSHI_BINS], double to[PSHI_BINS]) {
+    uint32_t i;
+
+    for (i = 0; i < PSHI_BINS; i++) {
+        at[i] = c->weight[i] > 0 ? c->raw[i] / c->weight[i] : (i + 0.5) / PSHI_BINS;
+        to[i] = (c->hits[i] + SHRINK * at[i]) / (c->weight[i] + SHRINK);
+    }
+}
+
+/* Pool adjacent violators, weighted (Barlow et al. 1972). */
+static void make_monotone(const pshi_calibrator *c, double to[PSHI_BINS]) {
+    double value[PSHI_BINS], mass[PSHI_BINS];
+    uint32_t size[PSHI_BINS], n = 0, i, j, k = 0;
+
+    for (i = 0; i < PSHI_BINS; i++) {
+        value[n] = to[i];
+        mass[n] = c->weight[i] + SHRINK;
+        size[n++] = 1;
+        while (n > 1 && value[n - 2] > value[n - 1]) {
+            value[n - 2] = (value[n - 2] * mass[n - 2] + value[n - 1] * mass[n - 1]) / (mass[n - 2] + mass[n - 1]);
+            mass[n - 2] += mass[n - 1];
+            size[n - 2] += size[n - 1];
+            n--;
+        }
+    }
+    for (i = 0; i < n; i++)
+        for (j = 0; j < size[i]; j++)
+            to[k++] = value[i];
+}
+
+double pshi_calibrate(const pshi_calibrator *c, double raw) {
+    double at[PSHI_BINS + 2], to[PSHI_BINS + 2], p;
+    uint32_t i = 1;
+
+    bin_points(c, at + 1, to + 1);
+    make_monotone(c, to + 1);
+    /* Outside the outermost points the ends 0 and 1 draw, but never against the frequencies seen there. */
+    at[0] = 0;
+    to[0] = to[1] < at[1] ? 0 : to[1] - at[1];
+    at[PSHI_BINS + 1] = 1;
+    p = to[PSHI_BINS] + (1 - at[PSHI_BINS]);
+    to[PSHI_BINS + 1] = p > 1 ? 1 : p;
+    while (i < PSHI_BINS + 1 && at[i] < raw)
+        i++;
+    p = at[i] > at[i - 1] ? (raw - at[i - 1]) / (at[i] - at[i - 1]) : 1;
+    p = to[i - 1] + p * (to[i] - to[i - 1]);
+    return p < 0 ? 0 : p > 1 ? 1 : p;
+}
+
+static void note_shown(pshi_shown *s, double shown, int outcome) {
+    s->p[s->head] = (float)(shown + (outcome ? 2 : 0));
+    s->head = (s->head + 1) % PSHI_DUE;
+    s->count += s->count < PSHI_DUE;
+    s->total++;
+}
+
+void pshi_calibrate_learn(pshi_calibration *all, pshi_calibrator *c, double raw, double shown, int outcome) {
+    uint32_t i = bin_of(raw);
+    double keep = c->weight[i] < MEMORY ? 1 : 1 - 1 / MEMORY;
+
+    c->weight[i] = c->weight[i] * keep + 1;
+    c->raw[i] = c->raw[i] * keep + raw;
+    c->hits[i] = c->hits[i] * keep + (outcome ? 1 : 0);
+    note_shown(&all->shown, shown, outcome);
+}
+
+static double shown_of(float p) {
+    return p >= 1.5F ? (double)p - 2 : (double)p;
+}
+
+static int by_shown(const void *a, const void *b) {
+    float x = *(const float *)a, y = *(const float *)b;
+    double p = shown_of(x), q = shown_of(y);
+
+    if (p != q)
+        return p < q ? -1 : 1;
+    return x < y ? -1 : x > y;
+}
+
+double pshi_calibration_error(const pshi_shown *s) {
+    float p[PSHI_DUE];
+    double error = 0, sum, hits;
+    uint32_t i, j, to;
+
+    if (s->count < LEAST_DUE)
+        return 0;
+    memcpy(p, s->p, s->count * sizeof *p);
+    qsort(p, s->count, sizeof *p, by_shown);
+    for (i = 0, j = 0; i < MASSES; i++) {
+        sum = hits = 0;
+        for (to = (uint32_t)((uint64_t)s->count * (i + 1) / MASSES); j < to; j++) {
+            sum += shown_of(p[j]);
+            hits += p[j] >= 1.5F;
+        }
+        error += fabs(hits - sum);
+    }
+    return error / s->count;
+}

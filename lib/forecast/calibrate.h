@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/** @file forecast/calibrate.h  From raw probabilities to observed frequencies. */
+#ifndef PSHI_FORECAST_CALIBRATE_H
+#define PSHI_FORECAST_CALIBRATE_H
+
+#include <stdint.h>
+
+#define PSHI_BINS 20u
+#define PSHI_DUE 2048u
+
+/** Predictions that came due, by raw probability. Zeroed is empty. */
+typedef struct pshi_calibrator {
+    double weight[PSHI_BINS];
+    double raw[PSHI_BINS];  /* weighted sum of raw probabilities */
+    double hits[PSHI_BINS]; /* weighted sum of outcomes */
+} pshi_calibrator;
+
+/** The latest predictions as they were shown, with their outcomes. Zeroed is empty. */
+typedef struct pshi_shown {
+    float p[PSHI_DUE];      /* the probability shown, + 2 if it came true */
+    uint32_t head;
+    uint32_t count;
+    uint64_t total;
+} pshi_shown;
+
+typedef struct pshi_calibration {
+    pshi_calibrator view;
+    pshi_calibrator zone;
+    pshi_shown shown;
+} pshi_calibration;
+
+/** Maps a raw probability: each bin's frequency, shrunk to the bin's own mean, made monotone. */
+double pshi_calibrate(const pshi_calibrator *c, double raw);
+/** A prediction came due. */
+void pshi_calibrate_learn(pshi_calibration *all, pshi_calibrator *c, double raw, double shown, int outcome);
+/** Expected calibration error over 10 bins of equal mass; 0 with fewer than 100 predictions. */
+double pshi_calibration_error(const pshi_shown *s);
+
+#endif

@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: MIT */
+#include "forecast/forecaster.h"
+
+#include <string.h>
+
+#include "base/checked.h"
+#include "base/env.h"
+#include "base/error.h"
+#include "base/options.h"
+
+#define LEAST_BUCKET (PSH_SECOND / 1000)
+#define MOST_BUCKET (366 * PSH_DAY)
+#define MOST_STEPS 4096u
+#define MOST_LEAD (1 << 20)
+
+static const psh_forecaster_options defaults = {
+    sizeof(psh_forecaster_options), 0, PSH_HOUR, 24, 168, 48, 4096, 65536, 131072, UINT64_C(1) << 30, PSH_HOUR
+};
+
+psh_status psh_forecaster_options_init(psh_forecaster_options *o, uint32_t size) {
+    return pshi_options_out(o, size, &defaults, sizeof defaults);
+}
+
+static void fill_in(psh_forecaster_options *o) {
+    if (!o->bucket_ns)
+        o->bucket_ns = defaults.bucket_ns;
+    if (!o->season_short)
+        o->season_short = defaults.season_short;
+    if (!o->season_long)
+        o->season_long = 7 * o->season_short;
+    if (!o->horizon)
+        o->horizon = o->season_long < defaults.horizon ? o->season_long : defaults.horizon;
+    if (!o->max_templates)
+        o->max_templates = defaults.max_templates;
+    if (!o->max_tenants)
+        o->max_tenants = defaults.max_tenants;
+    if (!o->max_series)
+        o->max_series = defaults.max_series;
+    if (!o->max_bytes)
+        o->max_bytes = defaults.max_bytes;
+}
+
+static psh_status check_values(const psh_forecaster_options *o, psh_error *err) {
+    if (o->flags)
+        return pshi_fail(err, PSH_E_UNSUPPORTED, "flags", "unknown flag");
+    if (o->bucket_ns < LEAST_BUCKET || o->bucket_ns > MOST_BUCKET)
+        return pshi_fail(err, PSH_E_INVALID, "bucket_ns", "must be 1 ms to 366 days");
+    if (o->season_short < 2 || o->season_short > 4096)
+        return pshi_fail(err, PSH_E_INVALID, "season_short", "must be 2 to 4096");
+    if (o->season_long < o->season_short || o->season_long % o->season_short || o->season_long > PSHI_MAX_SEASON)
+        return pshi_fail(err, PSH_E_INVALID, "season_long", "must be a multiple of season_short, at most 65536");
+    if (o->horizon < 1 || o->horizon > o->season_long)
+        return pshi_fail(err, PSH_E_INVALID, "horizon", "must be 1 to season_long");
+    if (o->lateness_ns < 0 || o->lateness_ns / o->bucket_ns >= PSHI_MAX_OPEN / 2)
+        return pshi_fail(err, PSH_E_INVALID, "lateness_ns", "must be 0 to 8191 buckets");
+    return PSH_OK;
+}
+
+psh_status pshi_options_check(psh_forecaster_options *o, const psh_forecaster_options *given, psh_error *err) {
+    psh_status st;
+
+    *o = defaults;
+    if (given && (st = pshi_options_copy(o, sizeof *o, given, err)) != PSH_OK)
+        return st;
+    fill_in(o);
+    return check_values(o, err);
+}
+
+int64_t pshi_half_life(const psh_forecaster *f) {
+    return f->o.bucket_ns < INT64_MAX / (int64_t)f->o.season_long ? f->o.bucket_ns * (int64_t)f->o.season_long
+                                                                  : INT64_MAX;
+}
+
+psh_status pshi_forecaster_make(
+    psh_env *env, psh_schema *schema, const psh_forecaster_options *o, psh_forecaster **out, psh_error *err) {
+    psh_forecaster *f = pshi_calloc(env, 1, sizeof *f);
+    size_t scratch;
+
+    if (!f)
+        return pshi_fail(err, PSH_E_NOMEM, "", "no memory for the forecaster");
+    f->env = env;
+    f->o = *o;
+    pshi_shape_init(&f->shape, o);
+    scratch = (size_t)f->shape.ring + f->shape.season[1];
+    f->scratch = pshi_alloc(env, scratch * sizeof *f->scratch);
+    if (!f->scratch) {
+        pshi_free(env, f);
+        return pshi_fail(err, PSH_E_NOMEM, "", "no memory for the forecaster");
+    }
+    f->scratch_bytes = scratch * sizeof *f->scratch;
+    f->schema = psh_schema_ref(schema);
+    f->now = PSH_TIME_NONE;
+    *out = f;
+    return PSH_OK;
+}
+
+psh_status psh_forecaster_create(
+    psh_env *env, psh_schema *schema, const psh_forecaster_options *o, psh_forecaster **out, psh_error *err) {
+    psh_forecaster_options checked;
+    psh_status st;
+
+    if (out)
+        *out = NULL;
+    if (!env || !schema || !out)
+        return pshi_fail(err, PSH_E_INVALID, !env ? "env" : !schema ? "schema" : "out", "is NULL");
+    st = pshi_options_check(&checked, o, err);
+    return st == PSH_OK ? pshi_forecaster_make(env, schema, &checked, out, err) : st;
+}
+
+void psh_forecaster_destroy(psh_forecaster *f) {
+    if (!f)
+        return;
+    pshi_store_free(f->env, &f->store);
+    pshi_templates_free(f->env, &f->templates);
+    psh_schema_unref(f->schema);
+    pshi_free(f->env, f->scratch);
+    pshi_free(f->env, f);
+}
+
+static uint64_t map_bytes(const pshi_idmap *m) {
+    return m->ids ? (m->mask + 1) * (sizeof *m->ids + sizeof *m->index) : 0;
+}
+
+uint64_t pshi_forecaster_bytes(const psh_forecaster *f) {
+    return sizeof *f + f->scratch_bytes + f->observer_bytes + f->store.bytes
+         + f->store.cap * sizeof *f->store.list + map_bytes(&f->store.map)
+         + f->templates.cap * sizeof *f->templates.list + f->templates.order_cap * sizeof *f->templates.order
+         + map_bytes(&f->templates.map);
+}
+
+psh_status psh_forecaster_get_stats(const psh_forecaster *f, psh_forecaster_stats *out) {
+    psh_forecaster_stats s = { 0 };
+
+    if (!f || !out)
+        return PSH_E_INVALID;
+    s.series = (uint32_t)f->store.count;
+    s.templates = (uint32_t)f->templates.count;
+    s.tenants = f->store.tenants;
+    s.observed = f->observed;
+    s.shed = f->shed;
+    s.bytes = pshi_forecaster_bytes(f);
+    s.calibration_error = pshi_calibration_error(&f->calibration.shown);
+    s.calibrated = f->calibration.shown.total;
+    return pshi_struct_out(out, &s, sizeof s);
+}
+
+static int stays_forever(const pshi_series *s) {
+    return s->subject.kind == PSH_SUBJECT_TABLE || s->subject.kind == PSH_SUBJECT_QUERIES;
+}
+
+/* @return 1 if the series has nothing left to tell: its whole history is zero. */
+static int advance_series(psh_forecaster *f, pshi_series *s, int64_t target) {
+    int64_t b;
+
+    if (target - f->closed > (int64_t)f->shape.ring + (int64_t)f->shape.open) {
+        if (!stays_forever(s))
+            return 1;
+        pshi_series_reset(s, &f->shape, target);
+        return 0;
+    }
+    for (b = f->closed; b < target; b++)
+        pshi_series_close(s, &f->shape, b, &f->calibration);
+    return !stays_forever(s) && s->idle >= (int64_t)f->shape.ring;
+}
+
+static void close_buckets(psh_forecaster *f, int64_t target) {
+    size_t i = 0;
+
+    while (i < f->store.count) {
+        if (advance_series(f, f->store.list[i], target))
+            pshi_store_remove(f->env, &f->store, &f->shape, i);
+        else
+            i++;
+    }
+    f->closed = target;
+}
+
+/* The first step tells the time: series that began in its future began with wrong times. */
+static void start_time(psh_forecaster *f, int64_t target) {
+    while (f->store.count && f->closed > target) {
+        pshi_store_remove(f->env, &f->store, &f->shape, f->store.count - 1);
+        f->shed++;
+    }
+    if (!f->anchored || f->closed > target)
+        f->closed = target;
+    f->anchored = 1;
+    f->stepped = 1;
+}
+
+static psh_status refit(psh_forecaster *f, uint32_t budget) {
+    size_t n = f->store.count, i;
+    pshi_series *s;
+
+    for (i = 0; i < n; i++) {
+        f->cursor = f->cursor < n ? f->cursor : 0;
+        s = f->store.list[f->cursor];
+        if (pshi_series_due(s, f->closed)) {
+            if (!budget)
+                return PSH_AGAIN;
+            budget--;
+            pshi_series_fit(s, &f->shape, f->closed, f->scratch);
+        }
+        f->cursor++;
+    }
+    return PSH_OK;
+}
+
+psh_status psh_forecaster_step(psh_forecaster *f, int64_t now, uint32_t budget) {
+    int64_t target;
+    psh_status st;
+
+    if (!f)
+        return PSH_E_INVALID;
+    if (now == PSH_TIME_NONE || (f->stepped && now < f->now))
+        return PSH_E_TIME;
+    st = pshi_observers_drain(f);
+    if (st != PSH_OK)
+        return st;
+    target = pshi_bucket(&f->shape, pshi_time_add(now, -f->o.lateness_ns));
+    if (!f->stepped)
+        start_time(f, target);
+    f->now = now;
+    if (target > f->closed)
+        close_buckets(f, target);
+    return refit(f, budget);
+}
+
+static psh_status check_subject(const psh_forecaster *f, const psh_subject *s, psh_error *err) {
+    if (!s)
+        return pshi_fail(err, PSH_E_INVALID, "subject", "is NULL");
+    if (s->kind < PSH_SUBJECT_TABLE || s->kind > PSH_SUBJECT_QUERIES)
+        return pshi_fail(err, PSH_E_INVALID, "subject.kind", "is no PSH_SUBJECT_*");
+    if (s->table >= psh_schema_table_count(f->schema))
+        return pshi_fail(err, PSH_E_INVALID, "subject.table", "no such table");
+    return PSH_OK;
+}
+
+static uint32_t reason_of(const psh_forecaster *f, const pshi_series *s) {
+    if (pshi_series_age(s, f->closed) < (int64_t)f->shape.season[0])
+        return PSH_REASON_SHORT;
+    return s->tally.scored && pshi_series_skill(s) <= 0 ? PSH_REASON_NO_SKILL : PSH_REASON_NONE;
+}
+
+static psh_status fill_forecast(
+    psh_forecaster *f, const pshi_series *s, uint32_t lead, psh_forecast_spec *spec, psh_forecast **out,
+    psh_error *err) {
+    double *mean = pshi_alloc(f->env, sizeof *mean * spec->steps * (1 + spec->level_count)), *q, least;
+    uint32_t i, k;
+    psh_status st;
+
+    if (!mean)
+        return pshi_fail(err, PSH_E_NOMEM, "", "no memory for the forecast");
+    q = mean + spec->steps;
+    for (i = 0; i < spec->steps; i++) {
+        mean[i] = pshi_series_mean(s, &f->shape, f->closed, lead + i, NULL);
+        for (k = 0, least = 0; k < spec->level_count; k++, q++) {
+            *q = pshi_series_quantile(s, &f->shape, lead + i, mean[i], spec->levels[k]);
+            *q = *q > least ? *q : least;
+            least = *q;
+        }
+    }
+    spec->mean = mean;
+    spec->quantiles = mean + spec->steps;
+    st = psh_forecast_create(f->env, spec, out, err);
+    pshi_free(f->env, mean);
+    return st;
+}
+
+psh_status psh_forecaster_forecast(
+    psh_forecaster *f, const psh_subject *subject, int64_t from, uint32_t steps, psh_forecast **out,
+    psh_error *err) {
+    static const double levels[] = { 0.05, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99 };
+    psh_forecast_spec spec = { sizeof spec };
+    const pshi_series *s;
+    int64_t first;
+    psh_status st;
+
+    if (out)
+        *out = NULL;
+    if (!f || !out)
+        return pshi_fail(err, PSH_E_INVALID, f ? "out" : "f", "is NULL");
+    if ((st = check_subject(f, subject, err)) != PSH_OK)
+        return st;
+    if (steps < 1 || steps > MOST_STEPS)
+        return pshi_fail(err, PSH_E_INVALID, "steps", "must be 1 to 4096");
+    s = pshi_store_find(&f->store, subject);
+    if (!s)
+        return pshi_fail(err, PSH_E_NO_FORECAST, "subject", psh_reason_text(PSH_REASON_UNKNOWN));
+    if (!pshi_series_age(s, f->closed))
+        return pshi_fail(err, PSH_E_NO_FORECAST, "subject", psh_reason_text(PSH_REASON_SHORT));
+    first = from == PSH_TIME_NONE ? f->closed - 1 : pshi_bucket(&f->shape, from);
+    if (first < f->closed || first - f->closed > MOST_LEAD)
+        return pshi_fail(err, PSH_E_INVALID, "from", "lies in closed buckets, or too far ahead");
+    spec.reason = reason_of(f, s);
+    spec.subject = *subject;
+    spec.made_at = f->now;
+    spec.from = pshi_bucket_start(&f->shape, first);
+    spec.step_ns = f->o.bucket_ns;
+    spec.steps = steps;
+    spec.level_count = sizeof levels / sizeof *levels;
+    spec.levels = levels;
+    spec.skill = pshi_series_skill(s);
+    return fill_forecast(f, s, (uint32_t)(first - f->closed + 1), &spec, out, err);
+}
+
+psh_status psh_forecaster_score(psh_forecaster *f, const psh_subject *subject, psh_score *out) {
+    psh_score score = { 0 };
+    const pshi_series *s;
+
+    if (!f || !out || check_subject(f, subject, NULL) != PSH_OK)
+        return f && out && subject ? PSH_E_NOT_FOUND : PSH_E_INVALID;
+    s = pshi_store_find(&f->store, subject);
+    if (!s)
+        return PSH_E_NOT_FOUND;
+    score.scored = s->tally.scored;
+    if (s->tally.weight > 0) {
+        score.mae = s->tally.error / s->tally.weight;
+        score.mae_naive = s->tally.naive / s->tally.weight;
+        score.coverage90 = s->tally.inside / s->tally.weight;
+    }
+    score.skill = pshi_series_skill(s);
+    return pshi_struct_out(out, &score, sizeof score);
+}
+
+size_t psh_forecaster_template_count(const psh_forecaster *f) {
+    return f ? f->templates.count : 0;
+}
+
+psh_status psh_forecaster_template(psh_forecaster *f, size_t i, psh_template_info *out) {
+    psh_status st;
+
+    if (!f || !out)
+        return PSH_E_INVALID;
+    if (i >= f->templates.count)
+        return PSH_E_NOT_FOUND;
+    st = pshi_templates_sort(f->env, &f->templates);
+    if (st == PSH_OK)
+        pshi_template_info(&f->templates.list[f->templates.order[i]], out);
+    return st;
+}

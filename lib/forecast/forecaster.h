@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/** @file forecast/forecaster.h  What a forecaster is made of. */
+#ifndef PSHI_FORECAST_FORECASTER_H
+#define PSHI_FORECAST_FORECASTER_H
+
+#include "forecast/store.h"
+#include "forecast/template.h"
+
+struct psh_forecaster {
+    psh_env *env;
+    psh_schema *schema;
+    psh_forecaster_options o;
+    pshi_shape shape;
+    pshi_store store;
+    pshi_templates templates;
+    pshi_calibration calibration;
+    psh_observer *observers; /* in the order of their creation */
+    float *scratch;          /* Shape [ring + long season], for fits */
+    uint64_t scratch_bytes;
+    uint64_t observer_bytes;
+    int64_t now;             /* of the last step */
+    int64_t closed;          /* the first open bucket */
+    size_t cursor;           /* where the search for series to refit goes on */
+    uint64_t observed;
+    uint64_t shed;
+    uint32_t anchored;       /* 1 once `closed` means something */
+    uint32_t stepped;        /* 1 once `now` means something */
+};
+
+/** A write whose labels are ids: what observers keep. */
+typedef struct pshi_write {
+    uint32_t table;
+    uint32_t label_count;
+    int64_t time;
+    uint64_t tenant;
+    uint64_t partition;
+    double rows;
+    double bytes;
+    uint64_t labels[16];
+} pshi_write;
+
+psh_status pshi_options_check(psh_forecaster_options *o, const psh_forecaster_options *given, psh_error *err);
+/** Checks and reads a record as far as that needs no forecaster's state. */
+psh_status pshi_query_record_read(const psh_schema *schema, const psh_query_record *r, psh_query_record *out);
+psh_status pshi_write_record_read(const psh_schema *schema, const psh_write_record *r, pshi_write *out);
+psh_status pshi_take_query(psh_forecaster *f, const psh_query_record *r);
+psh_status pshi_take_write(psh_forecaster *f, const pshi_write *w);
+/** Takes in what the observers hold. @return PSH_OK, PSH_E_NOMEM (the rest stays with them). */
+psh_status pshi_observers_drain(psh_forecaster *f);
+uint64_t pshi_forecaster_bytes(const psh_forecaster *f);
+/** An empty forecaster with checked options. */
+psh_status pshi_forecaster_make(
+    psh_env *env, psh_schema *schema, const psh_forecaster_options *o, psh_forecaster **out, psh_error *err);
+/** How long it takes a template's recent count to halve. */
+int64_t pshi_half_life(const psh_forecaster *f);
+
+#endif

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT */
+#include <math.h>
+#include <string.h>
+
+#include "base/checked.h"
+#include "base/options.h"
+#include "forecast/forecaster.h"
+
+#define MOST_LABELS 16u
+#define MOST_SUBJECTS (MOST_LABELS + 3u)
+
+/* The series that one record counts into. */
+typedef struct intake {
+    psh_forecaster *f;
+    int64_t bucket;
+    size_t before;  /* series there were */
+    uint64_t shed;  /* what was shed before */
+    uint32_t count;
+    pshi_series *series[MOST_SUBJECTS];
+} intake;
+
+psh_status pshi_query_record_read(const psh_schema *schema, const psh_query_record *r, psh_query_record *out) {
+    psh_status st;
+
+    if (!r)
+        return PSH_E_INVALID;
+    memset(out, 0, sizeof *out);
+    if ((st = pshi_options_copy(out, sizeof *out, r, NULL)) != PSH_OK)
+        return st;
+    if (!out->query || psh_query_schema(out->query) != schema || out->time == PSH_TIME_NONE)
+        return PSH_E_INVALID;
+    if (out->duration_ns < 0 || !isfinite(out->weight) || !(out->weight > 0) || out->weight > 1e12)
+        return PSH_E_INVALID;
+    return out->at_base > 1 || out->reserved || out->reserved2 ? PSH_E_INVALID : PSH_OK;
+}
+
+static int is_name(const char *s) {
+    return s && *s && strlen(s) < 256;
+}
+
+psh_status pshi_write_record_read(const psh_schema *schema, const psh_write_record *r, pshi_write *out) {
+    psh_write_record w;
+    psh_status st;
+    uint32_t i;
+
+    if (!r)
+        return PSH_E_INVALID;
+    memset(&w, 0, sizeof w);
+    if ((st = pshi_options_copy(&w, sizeof w, r, NULL)) != PSH_OK)
+        return st;
+    if (w.table >= psh_schema_table_count(schema) || w.time == PSH_TIME_NONE || !w.rows)
+        return PSH_E_INVALID;
+    if (w.label_count > MOST_LABELS || (w.label_count && !w.labels))
+        return PSH_E_INVALID;
+    out->table = w.table;
+    out->label_count = (uint32_t)w.label_count;
+    out->time = w.time;
+    out->tenant = w.tenant;
+    out->partition = w.partition;
+    out->rows = (double)w.rows;
+    out->bytes = (double)w.bytes;
+    for (i = 0; i < out->label_count; i++) {
+        if (!is_name(w.labels[i].name) || !is_name(w.labels[i].value))
+            return PSH_E_INVALID;
+        out->labels[i] = psh_label_id(w.labels[i].name, w.labels[i].value);
+    }
+    return PSH_OK;
+}
+
+/* The first event of all opens the window about itself; a step later tells the time. */
+static int64_t first_open(const psh_forecaster *f, int64_t bucket) {
+    return f->anchored ? f->closed : bucket - (int64_t)f->shape.late - 2;
+}
+
+/* @return 1 if the bucket is open: neither too late nor farther ahead than memory is held for. */
+static int begin(intake *in, psh_forecaster *f, int64_t time) {
+    int64_t ahead;
+
+    in->f = f;
+    in->bucket = pshi_bucket(&f->shape, time);
+    in->before = f->store.count;
+    in->shed = f->shed;
+    in->count = 0;
+    ahead = in->bucket - first_open(f, in->bucket);
+    if (ahead >= 0 && ahead < (int64_t)f->shape.open)
+        return 1;
+    f->shed++;
+    return 0;
+}
+
+static int has_room(const psh_forecaster *f, uint32_t kind) {
+    if (f->store.count >= f->o.max_series)
+        return 0;
+    if (kind == PSH_SUBJECT_TENANT && f->store.tenants >= f->o.max_tenants)
+        return 0;
+    return pshi_forecaster_bytes(f) + pshi_series_bytes(&f->shape, kind) <= f->o.max_bytes;
+}
+
+/* A series that a limit refuses is counted as shed; the record still counts in the others. */
+static psh_status add_series(intake *in, uint32_t kind, uint32_t table, uint64_t id) {
+    psh_subject subject = { kind, table, id };
+    pshi_series *s = pshi_store_find(&in->f->store, &subject);
+    psh_status st = PSH_OK;
+
+    if (!s && !has_room(in->f, kind)) {
+        in->f->shed++;
+        return PSH_OK;
+    }
+    if (!s)
+        st = pshi_store_add(in->f->env, &in->f->store, &in->f->shape, &subject, in->bucket, &s);
+    if (st == PSH_E_NOMEM)
+        return st;
+    if (s)
+        in->series[in->count++] = s;
+    else
+        in->f->shed++;
+    return PSH_OK;
+}
+
+/* Takes back what this record began. */
+static psh_status give_up(intake *in, psh_status st) {
+    psh_forecaster *f = in->f;
+
+    while (f->store.count > in->before)
+        pshi_store_remove(f->env, &f->store, &f->shape, f->store.count - 1);
+    f->shed = in->shed;
+    return st;
+}
+
+static psh_status finish(intake *in, double amount, double bytes) {
+    psh_forecaster *f = in->f;
+    uint32_t i;
+
+    if (!in->count) {
+        in->shed++;
+        return give_up(in, PSH_E_LIMIT);
+    }
+    f->closed = first_open(f, in->bucket);
+    f->anchored = 1;
+    for (i = 0; i < in->count; i++)
+        pshi_series_add(in->series[i], &f->shape, in->bucket, amount, bytes);
+    f->observed++;
+    return PSH_OK;
+}
+
+psh_status pshi_take_write(psh_forecaster *f, const pshi_write *w) {
+    psh_status st;
+    uint32_t i;
+    intake in;
+
+    if (!begin(&in, f, w->time))
+        return PSH_E_TIME;
+    st = add_series(&in, PSH_SUBJECT_TABLE, w->table, 0);
+    if (st == PSH_OK && w->tenant)
+        st = add_series(&in, PSH_SUBJECT_TENANT, w->table, w->tenant);
+    if (st == PSH_OK && w->partition)
+        st = add_series(&in, PSH_SUBJECT_PARTITION, w->table, w->partition);
+    for (i = 0; st == PSH_OK && i < w->label_count; i++)
+        st = add_series(&in, PSH_SUBJECT_LABEL, w->table, w->labels[i]);
+    return st == PSH_OK ? finish(&in, w->rows, w->bytes) : give_up(&in, st);
+}
+
+static psh_status add_labels(intake *in, const psh_query_spec *spec) {
+    psh_status st = PSH_OK;
+    psh_label label;
+    size_t i;
+
+    for (i = 0; st == PSH_OK && i < spec->label_count && i < MOST_LABELS; i++) {
+        pshi_element(&label, sizeof label, spec->labels, spec->label_stride, i);
+        st = add_series(in, PSH_SUBJECT_LABEL, spec->table, psh_label_id(label.name, label.value));
+    }
+    return st;
+}
+
+/* Room for one template more: the least asked of the others goes, and its series with it. */
+static void evict_template(psh_forecaster *f) {
+    pshi_templates *t = &f->templates;
+    psh_subject subject = { PSH_SUBJECT_TEMPLATE, 0, 0 };
+    size_t i;
+
+    if (t->count <= f->o.max_templates)
+        return;
+    i = pshi_templates_least(t, t->count - 1);
+    subject.table = t->list[i].table;
+    subject.id = t->list[i].id;
+    pshi_store_drop(f->env, &f->store, &f->shape, &subject);
+    pshi_templates_remove(f->env, t, i);
+    f->shed++;
+}
+
+psh_status pshi_take_query(psh_forecaster *f, const psh_query_record *r) {
+    uint64_t id = psh_query_fingerprint(r->query);
+    pshi_template *t = pshi_templates_find(&f->templates, id), *made = NULL;
+    psh_query_spec spec = { sizeof spec };
+    psh_status st;
+    intake in;
+
+    if (!begin(&in, f, r->time))
+        return PSH_E_TIME;
+    (void)psh_query_describe(r->query, &spec);
+    st = add_series(&in, PSH_SUBJECT_QUERIES, spec.table, 0);
+    if (st == PSH_OK)
+        st = add_series(&in, PSH_SUBJECT_TEMPLATE, spec.table, id);
+    if (st == PSH_OK)
+        st = add_labels(&in, &spec);
+    if (st == PSH_OK && !t)
+        st = pshi_templates_add(f->env, &f->templates, r->query, &made);
+    if (st != PSH_OK)
+        return give_up(&in, st);
+    st = finish(&in, r->weight, r->weight * (double)r->bytes);
+    if (st != PSH_OK) {
+        if (made)
+            pshi_templates_remove(f->env, &f->templates, f->templates.count - 1);
+        return st;
+    }
+    pshi_template_learn(made ? made : t, r, pshi_half_life(f));
+    f->templates.ordered = 0;
+    if (made)
+        evict_template(f);
+    return PSH_OK;
+}
+
+psh_status psh_forecaster_observe_query(psh_forecaster *f, const psh_query_record *r) {
+    psh_query_record read;
+    psh_status st;
+
+    if (!f)
+        return PSH_E_INVALID;
+    st = pshi_query_record_read(f->schema, r, &read);
+    return st == PSH_OK ? pshi_take_query(f, &read) : st;
+}
+
+psh_status psh_forecaster_observe_write(psh_forecaster *f, const psh_write_record *r) {
+    pshi_write read;
+    psh_status st;
+
+    if (!f)
+        return PSH_E_INVALID;
+    st = pshi_write_record_read(f->schema, r, &read);
+    return st == PSH_OK ? pshi_take_write(f, &read) : st;
+}

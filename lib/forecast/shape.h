@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/** @file forecast/shape.h  Sizes and rates that follow from the options; one for all series of a forecaster. */
+#ifndef PSHI_FORECAST_SHAPE_H
+#define PSHI_FORECAST_SHAPE_H
+
+#include <predshard/forecaster.h>
+
+#define PSHI_GROUPS 4u  /* at most: leads that are scored */
+#define PSHI_SEASONS 2u
+#define PSHI_TOTALS 4u  /* totals that are pending at once */
+#define PSHI_MAX_SEASON 65536u
+#define PSHI_MAX_OPEN 16384u
+
+typedef struct pshi_shape {
+    int64_t bucket_ns;
+    uint32_t season[PSHI_SEASONS]; /* short, long */
+    uint32_t ring;              /* closed buckets kept */
+    uint32_t open;              /* buckets that may be open at once */
+    uint32_t late;              /* buckets that lateness_ns reaches over */
+    uint32_t groups;
+    uint32_t lead[PSHI_GROUPS]; /* ascending; the last is the horizon */
+    uint32_t first[PSHI_GROUPS]; /* where a group's pending forecasts begin */
+    uint32_t pending;           /* forecasts that are pending at once, all groups */
+    uint32_t stride;            /* buckets between totals */
+    uint32_t width;             /* buckets that one total spans: about a short season */
+    uint32_t max_lead;          /* how far ahead anything is forecast */
+    double fade;                /* weight of a new value in means over about one long season */
+} pshi_shape;
+
+/** From checked options. */
+void pshi_shape_init(pshi_shape *s, const psh_forecaster_options *o);
+/** The group whose lead stands for `lead`. */
+uint32_t pshi_shape_group(const pshi_shape *s, uint32_t lead);
+/** Residuals kept per group: fewer for the kinds of which there are many. */
+uint32_t pshi_shape_residuals(uint32_t kind);
+
+/** The bucket that holds a time. */
+int64_t pshi_bucket(const pshi_shape *s, int64_t time);
+/** Where a bucket starts, kept inside the range of times. */
+int64_t pshi_bucket_start(const pshi_shape *s, int64_t bucket);
+/** The share of a bucket that lies in [from, to). */
+double pshi_bucket_share(const pshi_shape *s, int64_t bucket, int64_t from, int64_t to);
+
+/** bucket modulo size, never negative. */
+static inline uint32_t pshi_slot(int64_t bucket, uint32_t size) {
+    int64_t r = bucket % (int64_t)size;
+
+    return (uint32_t)(r < 0 ? r + (int64_t)size : r);
+}
+
+#endif

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+#include "forecast/template.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/checked.h"
+#include "base/env.h"
+#include "base/options.h"
+#include "math/stats.h"
+
+void pshi_templates_free(psh_env *env, pshi_templates *t) {
+    size_t i;
+
+    for (i = 0; i < t->count; i++)
+        psh_query_unref(t->list[i].example);
+    pshi_free(env, t->list);
+    pshi_free(env, t->order);
+    pshi_idmap_free(env, &t->map);
+}
+
+pshi_template *pshi_templates_find(const pshi_templates *t, uint64_t id) {
+    uint32_t i = pshi_idmap_find(&t->map, id);
+
+    return i == PSH_NONE ? NULL : &t->list[i];
+}
+
+psh_status pshi_templates_add(psh_env *env, pshi_templates *t, psh_query *q, pshi_template **out) {
+    uint64_t id = psh_query_fingerprint(q);
+    psh_query_spec spec = { sizeof spec };
+    pshi_template *made;
+
+    if (pshi_reserve(env, (void **)&t->list, &t->cap, t->count + 1, sizeof *t->list) != PSH_OK)
+        return PSH_E_NOMEM;
+    if (pshi_idmap_put(env, &t->map, id, (uint32_t)t->count) != PSH_OK)
+        return PSH_E_NOMEM;
+    (void)psh_query_describe(q, &spec);
+    made = &t->list[t->count++];
+    memset(made, 0, sizeof *made);
+    made->id = id;
+    made->example = psh_query_ref(q);
+    made->table = spec.table;
+    made->access = pshi_query_access(q);
+    made->last_seen = PSH_TIME_NONE;
+    t->ordered = 0;
+    *out = made;
+    return PSH_OK;
+}
+
+void pshi_templates_remove(psh_env *env, pshi_templates *t, size_t i) {
+    pshi_template gone = t->list[i];
+
+    t->list[i] = t->list[--t->count];
+    pshi_idmap_remove(&t->map, gone.id);
+    /* There is one id less than there was, so this put allocates nothing. */
+    if (i < t->count)
+        (void)pshi_idmap_put(env, &t->map, t->list[i].id, (uint32_t)i);
+    psh_query_unref(gone.example);
+    t->ordered = 0;
+}
+
+size_t pshi_templates_least(const pshi_templates *t, size_t n) {
+    size_t i, least = 0;
+
+    for (i = 1; i < n; i++)
+        if (t->list[i].recent < t->list[least].recent
+            || (t->list[i].recent == t->list[least].recent && t->list[i].id < t->list[least].id))
+            least = i;
+    return least;
+}
+
+/*
+ * A count c at time t that halves every half life is c 2^(-(now - t) / half life): its logarithm plus
+ * t / half life does not change while time goes on, so that templates compare without being brought to one time.
+ */
+static void learn_recent(pshi_template *t, const psh_query_record *r, int64_t half_life) {
+    double at = (double)r->time / (double)half_life + log2(r->weight), most, least;
+
+    if (t->count <= 0) {
+        t->recent = at;
+        return;
+    }
+    most = t->recent > at ? t->recent : at;
+    least = t->recent > at ? at : t->recent;
+    t->recent = most + log2(1 + exp2(least - most));
+}
+
+static int64_t align_with(int64_t align, int64_t bound, int64_t origin) {
+    uint64_t offset = bound >= origin ? (uint64_t)bound - (uint64_t)origin : (uint64_t)origin - (uint64_t)bound;
+    uint64_t g = pshi_gcd((uint64_t)align, offset);
+
+    return g > INT64_MAX ? INT64_MAX : (int64_t)g;
+}
+
+/* Open bounds are aligned with everything. */
+static void learn_bounds(pshi_template *t, const psh_query_record *r) {
+    psh_query_spec spec = { sizeof spec };
+    psh_table_spec table;
+    int64_t back;
+
+    (void)psh_query_describe(r->query, &spec);
+    if (psh_schema_table(psh_query_schema(r->query), spec.table, &table) != PSH_OK)
+        return;
+    if (spec.time_from != PSH_TIME_MIN) {
+        t->align_ns = align_with(t->align_ns, spec.time_from, table.interval_origin);
+        if (!pshi_sub_i64(r->time, spec.time_from, &back) && back > t->reach_ns)
+            t->reach_ns = back;
+    }
+    if (spec.time_to != PSH_TIME_MAX)
+        t->align_ns = align_with(t->align_ns, spec.time_to, table.interval_origin);
+}
+
+void pshi_template_learn(pshi_template *t, const psh_query_record *r, int64_t half_life) {
+    learn_recent(t, r, half_life);
+    t->count += r->weight;
+    t->duration += r->weight * (double)r->duration_ns;
+    t->rows += r->weight * (double)r->rows;
+    t->bytes += r->weight * (double)r->bytes;
+    if (r->at_base) {
+        t->work += r->weight * (double)r->work;
+        t->work_count += r->weight;
+    }
+    if (r->time >= t->last_seen) {
+        t->last_seen = r->time;
+        if (t->example != r->query) {
+            psh_query_unref(t->example);
+            t->example = psh_query_ref(r->query);
+        }
+    }
+    learn_bounds(t, r);
+}
+
+static int before(const pshi_templates *t, uint32_t a, uint32_t b) {
+    const pshi_template *x = &t->list[a], *y = &t->list[b];
+
+    return x->count != y->count ? x->count > y->count : x->id < y->id;
+}
+
+static void sift_down(const pshi_templates *t, size_t i, size_t n) {
+    size_t child;
+    uint32_t x = t->order[i];
+
+    for (; (child = 2 * i + 1) < n; i = child) {
+        child += child + 1 < n && before(t, t->order[child], t->order[child + 1]);
+        if (!before(t, x, t->order[child]))
+            break;
+        t->order[i] = t->order[child];
+    }
+    t->order[i] = x;
+}
+
+psh_status pshi_templates_sort(psh_env *env, pshi_templates *t) {
+    size_t i;
+    uint32_t x;
+
+    if (t->ordered)
+        return PSH_OK;
+    if (pshi_reserve(env, (void **)&t->order, &t->order_cap, t->count, sizeof *t->order) != PSH_OK)
+        return PSH_E_NOMEM;
+    for (i = 0; i < t->count; i++)
+        t->order[i] = (uint32_t)i;
+    for (i = t->count / 2; i-- > 0;)
+        sift_down(t, i, t->count);
+    for (i = t->count; i-- > 1;) {
+        x = t->order[0];
+        t->order[0] = t->order[i];
+        t->order[i] = x;
+        sift_down(t, 0, i);
+    }
+    t->ordered = 1;
+    return PSH_OK;
+}
+
+void pshi_template_info(const pshi_template *t, psh_template_info *out) {
+    memset(out, 0, sizeof *out);
+    out->id = t->id;
+    out->example = t->example;
+    out->count = t->count;
+    out->work = t->work_count > 0 ? t->work / t->work_count : 0;
+    out->duration_ns = t->count > 0 ? t->duration / t->count : 0;
+    out->rows = t->count > 0 ? t->rows / t->count : 0;
+    out->align_ns = t->align_ns;
+    out->reach_ns = t->reach_ns;
+    out->last_seen = t->last_seen;
+}
+
+uint32_t pshi_query_access(const psh_query *q) {
+    psh_query_spec spec = { sizeof spec };
+    psh_table_spec table;
+    psh_predicate p;
+    size_t i;
+
+    (void)psh_query_describe(q, &spec);
+    if (psh_schema_table(psh_query_schema(q), spec.table, &table) != PSH_OK)
+        return 0;
+    for (i = 0; i < spec.predicate_count; i++) {
+        pshi_element(&p, sizeof p, spec.predicates, spec.predicate_stride, i);
+        if (p.column == table.tenant_column && (p.op == PSH_OP_EQ || p.op == PSH_OP_IN))
+            return spec.column_count == 0 || spec.time_from != PSH_TIME_MIN || spec.time_to != PSH_TIME_MAX
+                 ? PSH_ACCESS_RANGE
+                 : PSH_ACCESS_POINT;
+    }
+    return PSH_ACCESS_SCAN;
+}

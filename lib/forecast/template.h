@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/** @file forecast/template.h  What was learned of each query template, in bounded memory. */
+#ifndef PSHI_FORECAST_TEMPLATE_H
+#define PSHI_FORECAST_TEMPLATE_H
+
+#include "ds/idmap.h"
+#include "forecast/store.h"
+
+typedef struct pshi_template {
+    uint64_t id;
+    psh_query *example;  /* referenced */
+    uint32_t table;
+    uint32_t access;     /* PSH_ACCESS_* */
+    double count;        /* weighted, all time */
+    double duration;     /* weighted sums */
+    double rows;
+    double bytes;
+    double work;         /* weighted sum of records at the base */
+    double work_count;
+    double recent;       /* log2 of the count that halves every half life, moved to time 0, in half lives */
+    int64_t align_ns;
+    int64_t reach_ns;
+    int64_t last_seen;
+} pshi_template;
+
+typedef struct pshi_templates {
+    pshi_idmap map;
+    pshi_template *list;
+    size_t count;
+    size_t cap;
+    uint32_t *order;     /* by count, made when asked for */
+    size_t order_cap;
+    int ordered;
+} pshi_templates;
+
+void pshi_templates_free(psh_env *env, pshi_templates *t);
+/** @return the template or NULL. */
+pshi_template *pshi_templates_find(const pshi_templates *t, uint64_t id);
+/** Adds an empty template of a query, which it references. @return PSH_OK, PSH_E_NOMEM. */
+psh_status pshi_templates_add(psh_env *env, pshi_templates *t, psh_query *q, pshi_template **out);
+/** Takes one out; the last takes its place. */
+void pshi_templates_remove(psh_env *env, pshi_templates *t, size_t i);
+/** Index of the one least asked for lately among the first n >= 1, ties by id. */
+size_t pshi_templates_least(const pshi_templates *t, size_t n);
+/** One request more. */
+void pshi_template_learn(pshi_template *t, const psh_query_record *r, int64_t half_life);
+/** Makes t->order. @return PSH_OK, PSH_E_NOMEM. */
+psh_status pshi_templates_sort(psh_env *env, pshi_templates *t);
+void pshi_template_info(const pshi_template *t, psh_template_info *out);
+/** How a query reaches its rows, told by its predicates on the tenant column and its time range. */
+uint32_t pshi_query_access(const psh_query *q);
+
+#endif
