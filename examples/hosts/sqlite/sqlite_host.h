@@ -38,6 +38,8 @@ psh_status sqlite_host_begin(sqlite_host *h, int64_t commit_time);
 psh_status sqlite_host_insert(sqlite_host *h, const psh_partition *partition, const psh_value *row);
 psh_status sqlite_host_commit(sqlite_host *h, uint64_t *position);
 void sqlite_host_rollback(sqlite_host *h);
+/** Runs the application's own SQL: inside an open commit what it changes in partition tables is recorded. */
+psh_status sqlite_host_exec(sqlite_host *h, const char *sql);
 uint64_t sqlite_host_position(const sqlite_host *h);
 
 /**

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: MIT */
+/* Partition tables, and the actions that make, move and drop them. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "internal.h"
+
+directory_entry *directory_find(sqlite_host *h, uint64_t id) {
+    size_t low = 0, high = h->directory_count;
+
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+
+        if (h->directory[middle].id < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < h->directory_count && h->directory[low].id == id ? &h->directory[low] : NULL;
+}
+
+void directory_clear(sqlite_host *h) {
+    size_t i;
+
+    for (i = 0; i < h->directory_count; i++)
+        sqlite3_finalize(h->directory[i].insert);
+    h->directory_count = 0;
+}
+
+static psh_status add_entry(sqlite_host *h, sqlite3_stmt *stmt) {
+    directory_entry *e;
+    size_t cap = h->directory_cap ? h->directory_cap * 2 : 64;
+
+    if (h->directory_count == h->directory_cap) {
+        e = realloc(h->directory, cap * sizeof *e);
+        if (!e)
+            return host_fail(h, PSH_E_NOMEM, "no memory for the directory");
+        h->directory = e;
+        h->directory_cap = cap;
+    }
+    e = &h->directory[h->directory_count++];
+    memset(e, 0, sizeof *e);
+    e->id = (uint64_t)sqlite3_column_int64(stmt, 0);
+    e->table = (uint32_t)sqlite3_column_int(stmt, 1);
+    e->tier = (uint32_t)sqlite3_column_int(stmt, 2);
+    snprintf(e->name, sizeof e->name, "%s", (const char *)sqlite3_column_text(stmt, 3));
+    return PSH_OK;
+}
+
+static int by_id(const void *a, const void *b) {
+    const directory_entry *x = a, *y = b;
+
+    return x->id < y->id ? -1 : x->id > y->id;
+}
+
+psh_status directory_load(sqlite_host *h) {
+    sqlite3_stmt *stmt;
+    psh_status st = host_prepare(h, "SELECT id, tbl, tier, name FROM psh_partitions", &stmt);
+    int rc = SQLITE_DONE;
+
+    if (st != PSH_OK)
+        return st;
+    directory_clear(h);
+    while (st == PSH_OK && (rc = sqlite3_step(stmt)) == SQLITE_ROW)
+        st = add_entry(h, stmt);
+    if (st == PSH_OK && rc != SQLITE_DONE)
+        st = host_error(h);
+    sqlite3_finalize(stmt);
+    if (h->directory_count) /* SQLite orders ids as signed, we as unsigned */
+        qsort(h->directory, h->directory_count, sizeof *h->directory, by_id);
+    return st;
+}
+
+static const char *sql_type(uint32_t type) {
+    switch (type) {
+    case PSH_TYPE_DOUBLE:
+        return "REAL";
+    case PSH_TYPE_TEXT:
+        return "TEXT";
+    case PSH_TYPE_BYTES:
+        return "BLOB";
+    default:
+        return "INTEGER";
+    }
+}
+
+/* CREATE TABLE with the schema's columns and primary key: a session sees nothing of tables without one. */
+static char *table_sql(sqlite_host *h, uint32_t tier, uint32_t table, const char *name) {
+    sqlite3_str *s = sqlite3_str_new(h->db);
+    psh_table_spec t;
+    size_t i;
+
+    if (psh_schema_table(h->schema, table, &t) != PSH_OK) {
+        sqlite3_free(sqlite3_str_finish(s));
+        return NULL;
+    }
+    sqlite3_str_appendf(s, "CREATE TABLE IF NOT EXISTS %s.\"%w\"(", host_schema_name(tier), name);
+    for (i = 0; i < t.column_count; i++)
+        sqlite3_str_appendf(
+            s, "\"%w\" %s%s, ", t.columns[i].name, sql_type(t.columns[i].type),
+            t.columns[i].flags & PSH_COLUMN_NULLABLE ? "" : " NOT NULL");
+    sqlite3_str_appendall(s, "PRIMARY KEY(");
+    for (i = 0; i < t.key_count; i++)
+        sqlite3_str_appendf(s, "%s\"%w\"", i ? ", " : "", t.columns[t.key_columns[i]].name);
+    sqlite3_str_appendall(s, ")) WITHOUT ROWID");
+    return sqlite3_str_finish(s);
+}
+
+static psh_status create_table(sqlite_host *h, uint32_t tier, uint32_t table, const char *name) {
+    char *sql = table_sql(h, tier, table, name);
+    psh_status st = sql ? host_exec(h, sql) : host_fail(h, PSH_E_NOMEM, "no memory, or an unknown table");
+
+    sqlite3_free(sql);
+    return st;
+}
+
+static psh_status exec_named(sqlite_host *h, const char *format, const char *a, const char *b) {
+    char *sql = sqlite3_mprintf(format, a, b);
+    psh_status st = sql ? host_exec(h, sql) : PSH_E_NOMEM;
+
+    sqlite3_free(sql);
+    return st;
+}
+
+static psh_status exec_id(sqlite_host *h, const char *sql, uint64_t id) {
+    sqlite3_stmt *stmt;
+    psh_status st = host_prepare(h, sql, &stmt);
+
+    if (st != PSH_OK)
+        return st;
+    sqlite3_bind_int64(stmt, 1, (sqlite3_int64)id);
+    return host_finish(h, stmt);
+}
+
+static psh_status add_to_directory(sqlite_host *h, const psh_action *a) {
+    sqlite3_stmt *stmt;
+    psh_status st = host_prepare(h, "INSERT OR IGNORE INTO psh_partitions VALUES(?1, ?2, ?3, ?4)", &stmt);
+
+    if (st != PSH_OK)
+        return st;
+    sqlite3_bind_int64(stmt, 1, (sqlite3_int64)a->want.subject);
+    sqlite3_bind_int(stmt, 2, (int)a->want.table);
+    sqlite3_bind_int(stmt, 3, a->want.tier ? 1 : 0);
+    sqlite3_bind_text(stmt, 4, a->name, -1, SQLITE_STATIC);
+    return host_finish(h, stmt);
+}
+
+static psh_status do_create(sqlite_host *h, const psh_action *a) {
+    psh_status st = create_table(h, a->want.tier, a->want.table, a->name);
+
+    return st == PSH_OK ? add_to_directory(h, a) : st;
+}
+
+/*
+ * Two files in WAL mode do not commit as one. So the copy is made and committed in the archive first; the
+ * directory, in main, then switches and drops the old table in one commit. A crash in between leaves a copy
+ * that drop_orphans or the repeated action takes away.
+ */
+static psh_status copy_to_archive(sqlite_host *h, const directory_entry *e) {
+    psh_status st = host_exec(h, "BEGIN IMMEDIATE");
+
+    if (st == PSH_OK)
+        st = exec_named(h, "DROP TABLE IF EXISTS archive.\"%w\"", e->name, "");
+    if (st == PSH_OK)
+        st = create_table(h, 1, e->table, e->name);
+    if (st == PSH_OK)
+        st = exec_named(h, "INSERT INTO archive.\"%w\" SELECT * FROM main.\"%w\"", e->name, e->name);
+    if (st == PSH_OK)
+        st = host_exec(h, "COMMIT");
+    if (st != PSH_OK)
+        sqlite_host_rollback(h);
+    return st;
+}
+
+static psh_status switch_to_archive(sqlite_host *h, const directory_entry *e) {
+    psh_status st = exec_named(h, "DROP TABLE main.\"%w\"", e->name, "");
+
+    return st == PSH_OK ? exec_id(h, "UPDATE psh_partitions SET tier = 1 WHERE id = ?1", e->id) : st;
+}
+
+static psh_status drop_partition(sqlite_host *h, const directory_entry *e) {
+    psh_status st = PSH_OK;
+
+    if (!e->tier)
+        st = exec_named(h, "DROP TABLE IF EXISTS main.\"%w\"", e->name, "");
+    return st == PSH_OK ? exec_id(h, "DELETE FROM psh_partitions WHERE id = ?1", e->id) : st;
+}
+
+static psh_status change_directory(sqlite_host *h, const psh_action *a, const directory_entry *e) {
+    switch (a->want.kind) {
+    case PSH_ACT_CREATE_PARTITION:
+        return do_create(h, a);
+    case PSH_ACT_ARCHIVE_PARTITION:
+        return e->tier ? PSH_OK : switch_to_archive(h, e);
+    case PSH_ACT_DROP_PARTITION:
+        return e ? drop_partition(h, e) : PSH_OK;
+    default:
+        return PSH_OK; /* activating and sealing are the library's states: nothing changes here */
+    }
+}
+
+/* The action, its record and the fence, in one commit of main. */
+static psh_status act_in_main(sqlite_host *h, const psh_action *a, const directory_entry *e) {
+    psh_status st = host_exec(h, "BEGIN IMMEDIATE");
+
+    if (st == PSH_OK)
+        st = change_directory(h, a, e);
+    if (st == PSH_OK)
+        st = exec_id(h, "INSERT OR IGNORE INTO psh_actions VALUES(?1)", a->id);
+    if (st == PSH_OK)
+        st = host_store_meta(h, "fence", (int64_t)a->fence);
+    if (st == PSH_OK)
+        st = host_exec(h, "COMMIT");
+    if (st != PSH_OK)
+        sqlite_host_rollback(h);
+    return st;
+}
+
+static int was_done(sqlite_host *h, uint64_t id) {
+    sqlite3_stmt *stmt;
+    int done;
+
+    if (host_prepare(h, "SELECT 1 FROM psh_actions WHERE id = ?1", &stmt) != PSH_OK)
+        return 0;
+    sqlite3_bind_int64(stmt, 1, (sqlite3_int64)id);
+    done = sqlite3_step(stmt) == SQLITE_ROW;
+    sqlite3_finalize(stmt);
+    return done;
+}
+
+psh_status storage_submit(void *user, int64_t now, const psh_action *a) {
+    sqlite_host *h = user;
+    directory_entry *e = directory_find(h, a->want.subject);
+    char dropped[NAME_SIZE] = "";
+    psh_status st = PSH_OK;
+
+    (void)now;
+    if (a->fence < h->fence)
+        return PSH_E_FENCED;
+    if (h->session)
+        return host_fail(h, PSH_E_STATE, "an action inside an open commit");
+    if (was_done(h, a->id))
+        return PSH_OK;
+    if (a->want.kind == PSH_ACT_ARCHIVE_PARTITION) {
+        if (!e)
+            return host_fail(h, PSH_E_NOT_FOUND, "nothing to archive: the partition has no table");
+        if (!e->tier)
+            st = copy_to_archive(h, e);
+    }
+    if (a->want.kind == PSH_ACT_DROP_PARTITION && e && e->tier)
+        snprintf(dropped, sizeof dropped, "%s", e->name);
+    if (a->want.kind == PSH_ACT_ARCHIVE_PARTITION || a->want.kind == PSH_ACT_DROP_PARTITION)
+        legs_clear(h);
+    if (e && e->insert) {
+        sqlite3_finalize(e->insert);
+        e->insert = NULL;
+    }
+    if (st == PSH_OK)
+        st = act_in_main(h, a, e);
+    if (st == PSH_OK && dropped[0])
+        st = exec_named(h, "DROP TABLE IF EXISTS archive.\"%w\"", dropped, "");
+    if (st == PSH_OK)
+        h->fence = a->fence;
+    return st == PSH_OK ? directory_load(h) : st;
+}

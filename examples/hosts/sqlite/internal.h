@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/** @file internal.h  What the files of the SQLite host share. */
+#ifndef SQLITE_HOST_INTERNAL_H
+#define SQLITE_HOST_INTERNAL_H
+
+#include <sqlite3.h>
+
+#include "sqlite_host.h"
+
+#define NAME_SIZE 320
+#define STATEMENTS 512 /* prepared legs kept */
+
+/** One partition table, as psh_partitions has it. */
+typedef struct directory_entry {
+    uint64_t id;
+    uint32_t table;
+    uint32_t tier; /* 0 = main, 1 = archive */
+    char name[NAME_SIZE];
+    sqlite3_stmt *insert; /* made at the first insert */
+} directory_entry;
+
+/** A prepared leg, found by its text. */
+typedef struct leg_statement {
+    char *sql;
+    uint64_t hash;
+    uint64_t used; /* host's leg counter at the last use */
+    sqlite3_stmt *stmt;
+} leg_statement;
+
+struct sqlite_host {
+    psh_schema *schema;
+    psh_env *env; /* for batches and buffers that go through the library */
+    sqlite3 *db;
+    sqlite3_session *session; /* records between begin and commit */
+    directory_entry *directory; /* by id */
+    size_t directory_count;
+    size_t directory_cap;
+    leg_statement legs[STATEMENTS];
+    uint64_t leg_clock;
+    uint64_t position;
+    int64_t commit_time;
+    int64_t pending_time;
+    uint64_t fence;
+    psh_change_batch *batch; /* the open commit's changes */
+    psh_buffer *scratch;
+    char message[512];
+};
+
+/** Keeps the connection's last error as the message. @return PSH_E_HOST, PSH_E_NOMEM or PSH_E_RANGE. */
+psh_status host_error(sqlite_host *h);
+/** A message of our own. @return status */
+psh_status host_fail(sqlite_host *h, psh_status status, const char *message);
+/** Runs statements without results. */
+psh_status host_exec(sqlite_host *h, const char *sql);
+/** Prepares one statement; *out is NULL on error. */
+psh_status host_prepare(sqlite_host *h, const char *sql, sqlite3_stmt **out);
+/** Steps a statement that gives no row, then finalizes it. */
+psh_status host_finish(sqlite_host *h, sqlite3_stmt *stmt);
+const char *host_schema_name(uint32_t tier);
+/** Binds one value. Text and bytes must stay until the statement is reset. */
+psh_status host_bind(sqlite_host *h, sqlite3_stmt *stmt, int index, const psh_value *v);
+/** Reads a column as a value of a type; text borrows until the next step. */
+void host_column(sqlite3_stmt *stmt, int column, uint32_t type, psh_value *out);
+/** Stores position and commit time with the open transaction. */
+psh_status host_store_meta(sqlite_host *h, const char *key, int64_t value);
+
+directory_entry *directory_find(sqlite_host *h, uint64_t id);
+psh_status directory_load(sqlite_host *h);
+/** Forgets the entries and their statements. */
+void directory_clear(sqlite_host *h);
+
+/** Puts the session's changes into h->batch. */
+psh_status changes_collect(sqlite_host *h);
+/** Finalizes every kept leg. */
+void legs_clear(sqlite_host *h);
+
+psh_status storage_submit(void *user, int64_t now, const psh_action *action);
+psh_status storage_scan(
+    void *user, const psh_scan *scan, psh_row_sink sink, void *sink_user, psh_scan_result *result);
+psh_status storage_get(void *user, const char *name, psh_buffer *out);
+psh_status storage_commit(void *user, const psh_blob_write *writes, size_t n);
+psh_status storage_list(
+    void *user, const char *prefix, psh_status (*each)(void *each_user, const char *name), void *each_user);
+psh_status storage_health(void *user, uint32_t node, uint32_t tier, psh_health *out);
+psh_status cdc_state(void *user, psh_cdc_state *out);
+psh_status cdc_poll(void *user, uint64_t cursor, psh_change_batch *out, uint64_t *next);
+psh_status cdc_acknowledge(void *user, uint64_t position);
+psh_status kv_get(void *user, const char *key, psh_buffer *out, uint64_t *version);
+psh_status kv_compare_and_set(
+    void *user, const char *key, uint64_t expected, const void *data, size_t size, uint64_t *version);
+
+#endif
