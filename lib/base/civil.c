@@ -8,7 +8,7 @@
 /* Years are counted from 1 March, so that the leap day ends them; 146097 days make 400 of them. */
 pshi_civil pshi_civil_from(int64_t t) {
     int64_t days = pshi_floor_div(t, PSH_DAY);
-    int64_t ns = t - days * PSH_DAY;
+    int64_t ns = (t % PSH_DAY + PSH_DAY) % PSH_DAY; /* t - days * PSH_DAY overflows at the earliest times */
     int64_t z = days + 719468; /* days from 0000-03-01 to 1970-01-01 */
     int64_t era = pshi_floor_div(z, 146097);
     int64_t doe = z - era * 146097;

@@ -85,7 +85,7 @@ void pshi_action_put(pshi_writer *w, const psh_action *a) {
     pshi_put_var(w, a->from_tier);
 }
 
-static psh_status get_text(psh_env *env, pshi_cursor *c, char **out) {
+static psh_status get_action_text(psh_env *env, pshi_cursor *c, char **out) {
     psh_bytes b = pshi_get_blob(c);
     char *text;
 
@@ -128,9 +128,9 @@ psh_status pshi_action_get(psh_env *env, psh_schema *schema, pshi_cursor *c, psh
     }
     st = get_after(env, c, out);
     if (st == PSH_OK)
-        st = get_text(env, c, &out->name);
+        st = get_action_text(env, c, &out->name);
     if (st == PSH_OK)
-        st = get_text(env, c, &out->reason);
+        st = get_action_text(env, c, &out->reason);
     out->pub.from_node = pshi_get_var32(c);
     out->pub.from_tier = pshi_get_var32(c);
     point_inside(out);

@@ -86,7 +86,7 @@ static psh_status check_head(const psh_forecast_spec *s, psh_error *err) {
     return PSH_OK;
 }
 
-static psh_status check_row(const psh_forecast_spec *s, uint32_t step, psh_error *err) {
+static psh_status check_quantile_row(const psh_forecast_spec *s, uint32_t step, psh_error *err) {
     const double *row = s->quantiles + (size_t)step * s->level_count;
     uint32_t i;
 
@@ -107,7 +107,7 @@ static psh_status check_numbers(const psh_forecast_spec *s, psh_error *err) {
         if (!isfinite(s->mean[i]) || s->mean[i] < 0)
             return pshi_fail_at(err, PSH_E_INVALID, "mean", i, "must be finite and >= 0");
     for (i = 0; st == PSH_OK && i < s->steps && s->level_count; i++)
-        st = check_row(s, i, err);
+        st = check_quantile_row(s, i, err);
     return st;
 }
 
