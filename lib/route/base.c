@@ -2,11 +2,7 @@
 #include <string.h>
 
 #include "route/route.h"
-
-int pshi_owns_keys(const psh_partition *p) {
-    return p->state == PSH_PARTITION_ACTIVE || p->state == PSH_PARTITION_SEALED ||
-           p->state == PSH_PARTITION_ARCHIVED;
-}
+#include "value/world.h"
 
 /* Whether the arc holds one of the points: the first point at or after its beginning tells. */
 static int holds_point(const psh_route *route, const psh_partition *p) {
@@ -27,7 +23,7 @@ static int holds_point(const psh_route *route, const psh_partition *p) {
 }
 
 static int is_wanted(const pshi_routing *r, const psh_partition *p, int64_t from, int64_t to) {
-    return pshi_owns_keys(p) && p->time_from < to && from < p->time_to && holds_point(r->route, p);
+    return pshi_partition_owns(p) && p->time_from < to && from < p->time_to && holds_point(r->route, p);
 }
 
 static int leg_compare(const psh_leg *l, const psh_partition *p) {

@@ -6,6 +6,7 @@
 #include "base/env.h"
 #include "base/options.h"
 #include "value/query.h"
+#include "value/world.h"
 
 /* How well a view serves one query. */
 typedef struct candidate {
@@ -97,9 +98,9 @@ static void widen_by_partitions(const pshi_routing *r, int64_t *from, int64_t *t
     size_t first, end;
 
     psh_world_partitions_between(r->world, r->spec->table, PSH_TIME_MIN, PSH_TIME_MAX, &first, &end);
-    while (first < end && !pshi_owns_keys(psh_world_partition(r->world, first)))
+    while (first < end && !pshi_partition_owns(psh_world_partition(r->world, first)))
         first++;
-    while (end > first && !pshi_owns_keys(psh_world_partition(r->world, end - 1)))
+    while (end > first && !pshi_partition_owns(psh_world_partition(r->world, end - 1)))
         end--;
     if (first < end)
         widen(from, to, psh_world_partition(r->world, first)->time_from,
@@ -161,7 +162,7 @@ static psh_status routing_begin(
     if (!r->table)
         return PSH_E_INVALID;
     q = psh_world_find_partition(world, psh_quarantine_id(r->spec->table));
-    if (q && pshi_owns_keys(q) && q->time_from < q->time_to && (q->rows || q->last_position))
+    if (q && pshi_partition_owns(q) && q->time_from < q->time_to && (q->rows || q->last_position))
         r->quarantine = q;
     find_points(r);
     find_span(r);

@@ -66,8 +66,6 @@ typedef struct pshi_walk {
     pshi_run piece;
 } pshi_walk;
 
-/** Whether a partition owns keys, so that rows may be read from it. */
-int pshi_owns_keys(const psh_partition *p);
 /** @return PSH_MATCH_*; YES: *w is at the first run. */
 uint32_t pshi_walk_begin(const pshi_routing *r, size_t view, pshi_walk *w);
 /** @return 1, or 0 when there are no more. */

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/options.h"
 #include "route/route.h"
+#include "value/world.h"
 
 static psh_router_options router_defaults(void) {
     psh_router_options o = { sizeof o, 0, 64, 65536 };
@@ -71,7 +72,7 @@ psh_status psh_router_write(
         out->quarantined = 1;
         p = psh_world_find_partition(world, psh_quarantine_id(table));
     }
-    if (!p)
+    if (!p || !pshi_partition_owns(p))
         return PSH_E_NOT_FOUND;
     out->partition = p;
     r->stats.writes++;

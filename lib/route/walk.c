@@ -3,6 +3,7 @@
 #include "match/match.h"
 #include "route/route.h"
 #include "value/query.h"
+#include "value/world.h"
 
 /* Whether rows of the interval can still come or have come after the part: its owners, and the quarantine. */
 static int is_settled(const pshi_walk *w, const psh_view_part *p) {
@@ -18,7 +19,7 @@ static int is_settled(const pshi_walk *w, const psh_view_part *p) {
         x = psh_world_partition(w->r->world, i);
         if (x->state == PSH_PARTITION_ACTIVE || x->last_position > p->position)
             return 0;
-        owners += (size_t)pshi_owns_keys(x);
+        owners += (size_t)pshi_partition_owns(x);
     }
     return owners > 0 || w->retention == PSH_RETAIN_OUTLIVES_BASE;
 }
@@ -28,7 +29,7 @@ static int has_owner(const pshi_walk *w, const psh_view_part *p) {
 
     psh_world_partitions_between(w->r->world, w->r->spec->table, p->time_from, p->time_to, &i, &end);
     for (; i < end; i++)
-        if (pshi_owns_keys(psh_world_partition(w->r->world, i)))
+        if (pshi_partition_owns(psh_world_partition(w->r->world, i)))
             return 1;
     return 0;
 }
