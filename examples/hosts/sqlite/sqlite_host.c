@@ -397,22 +397,31 @@ psh_status sqlite_host_commit(sqlite_host *h, uint64_t *position) {
     return PSH_OK;
 }
 
-static psh_status pages_bytes(sqlite_host *h, const char *database, uint64_t *out) {
-    char sql[256];
+static psh_status pragma_number(sqlite_host *h, const char *database, const char *name, uint64_t *out) {
+    char sql[64];
     sqlite3_stmt *stmt;
     psh_status st;
 
-    snprintf(
-        sql, sizeof sql,
-        "SELECT (p.page_count - f.freelist_count) * s.page_size FROM pragma_page_count('%s') p,"
-        " pragma_freelist_count('%s') f, pragma_page_size('%s') s",
-        database, database, database);
+    snprintf(sql, sizeof sql, "PRAGMA %s.%s", database, name);
     st = host_prepare(h, sql, &stmt);
     if (st != PSH_OK)
         return st;
     *out = sqlite3_step(stmt) == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(stmt, 0) : 0;
     sqlite3_finalize(stmt);
     return PSH_OK;
+}
+
+static psh_status pages_bytes(sqlite_host *h, const char *database, uint64_t *out) {
+    uint64_t pages, unused, size;
+    psh_status st = pragma_number(h, database, "page_count", &pages);
+
+    if (st == PSH_OK)
+        st = pragma_number(h, database, "freelist_count", &unused);
+    if (st == PSH_OK)
+        st = pragma_number(h, database, "page_size", &size);
+    if (st == PSH_OK)
+        *out = (pages - unused) * size;
+    return st;
 }
 
 psh_status sqlite_host_sizes(sqlite_host *h, uint64_t *main_bytes, uint64_t *archive_bytes) {

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: MIT */
+#include <string.h>
+
+#include "autopilot/autopilot.h"
+#include "base/checked.h"
+#include "base/env.h"
+#include "base/error.h"
+#include "drive/driver.h"
+
+static double view_reads(const psh_autopilot *a, uint64_t view) {
+    psh_view_info info;
+    size_t i;
+
+    for (i = 0; a->parts.materializer && psh_materializer_view(a->parts.materializer, i, &info) == PSH_OK; i++)
+        if (info.id == view)
+            return (double)info.reads;
+    return 0;
+}
+
+/* The library's own work: done when it is handed out. */
+static void act_on_view(psh_autopilot *a, const psh_completion *c, int64_t now) {
+    psh_status st = PSH_E_UNSUPPORTED;
+
+    if (c->action.want.kind == PSH_ACT_DROP_VIEW)
+        pshi_audit_outcome(a, c->action.want.subject, view_reads(a, c->action.want.subject));
+    if (a->parts.materializer)
+        st = psh_materializer_begin(a->parts.materializer, &c->action);
+    psh_driver_complete(a->parts.driver, c->action.id, st, now);
+}
+
+/* Rows of this interval that were written before its partitions existed lie in the quarantine. */
+static int quarantine_touches(const psh_autopilot *a, const psh_want *want) {
+    const psh_partition *p;
+    size_t i;
+
+    for (i = 0; (p = psh_map_get(a->parts.map, i)) != NULL; i++)
+        if (p->flags & PSH_PARTITION_QUARANTINE && p->table == want->table && p->rows > 0 &&
+            p->time_from < want->time_to && p->time_to > want->time_from)
+            return 1;
+    return 0;
+}
+
+static uint32_t others_left(const psh_autopilot *a, const psh_want *want, double *rows) {
+    const psh_partition *p;
+    uint32_t n = 0;
+    size_t i;
+
+    *rows = 0;
+    for (i = 0; (p = psh_map_get(a->parts.map, i)) != NULL; i++) {
+        if (p->id == want->subject)
+            *rows = (double)p->rows;
+        else if (!(p->flags & PSH_PARTITION_QUARANTINE) && p->table == want->table &&
+            p->interval == want->interval && p->state != PSH_PARTITION_DROPPED)
+            n++;
+    }
+    return n;
+}
+
+/* Remembers what the materializer has to hear; room was made when the action was accepted. */
+static psh_status owe(psh_autopilot *a, const psh_action *action, uint32_t remaining) {
+    psh_cdc_state state = { .struct_size = sizeof state };
+    pshi_owed *o = &a->owed[a->owed_count];
+    psh_status st = PSH_OK;
+
+    if (a->has_cdc)
+        st = psh_driver_source_state(a->parts.driver, &state, NULL);
+    /* Without a position a new interval cannot open empty: a fill will make its parts. */
+    if (action->want.kind == PSH_ACT_CREATE_PARTITION && (st != PSH_OK || !a->has_cdc))
+        return st;
+    memset(o, 0, sizeof *o);
+    o->action.id = action->id;
+    o->action.fence = action->fence;
+    o->action.want = action->want;
+    o->action.want.definition = NULL;
+    o->source = state.source;
+    o->position = state.position;
+    o->commit_time = state.commit_time;
+    o->remaining = remaining;
+    a->owed_count++;
+    return st;
+}
+
+static psh_status partition_ended(psh_autopilot *a, const psh_completion *c, int64_t now) {
+    const psh_want *want = &c->action.want;
+    int create = want->kind == PSH_ACT_CREATE_PARTITION;
+    uint32_t remaining;
+    psh_status st, owing = PSH_OK;
+    double rows;
+
+    remaining = others_left(a, want, &rows);
+    if (want->kind == PSH_ACT_DROP_PARTITION)
+        pshi_audit_outcome(a, want->subject, rows);
+    if (c->status == PSH_OK && a->parts.materializer && !(create && quarantine_touches(a, want)) &&
+        (create || want->kind == PSH_ACT_DROP_PARTITION))
+        owing = owe(a, &c->action, remaining);
+    st = psh_map_complete(a->parts.map, &c->action, c->status, now);
+    return st == PSH_OK ? owing : st;
+}
+
+static psh_status action_ended(psh_autopilot *a, const psh_completion *c, int64_t now) {
+    psh_status st = PSH_OK, ledger;
+
+    if (!pshi_action_is_view(c->action.want.kind))
+        st = partition_ended(a, c, now);
+    ledger = psh_tiers_complete(a->parts.tiers, &c->action, c->status);
+    pshi_audit_end(a, c);
+    a->dirty = 1;
+    return st == PSH_OK ? ledger : st;
+}
+
+psh_status pshi_events(psh_autopilot *a, int64_t now) {
+    psh_status st = PSH_OK, got;
+    psh_completion c;
+
+    while (psh_driver_take(a->parts.driver, &c) == PSH_OK) {
+        if (c.status != PSH_PENDING) {
+            got = action_ended(a, &c, now);
+            st = st == PSH_OK ? got : st;
+            a->stats.host_errors += c.status == PSH_E_HOST;
+        } else if (pshi_action_is_view(c.action.want.kind)) {
+            act_on_view(a, &c, now);
+        }
+    }
+    return st;
+}
+
+void pshi_drive(psh_autopilot *a, pshi_step *s) {
+    psh_driver_stats before = { .struct_size = sizeof before }, after = before;
+    psh_status st, events;
+
+    psh_driver_get_stats(a->parts.driver, &before);
+    st = psh_driver_step(a->parts.driver, s->now, s->budget);
+    if (st == PSH_AGAIN)
+        s->more = 1;
+    else if (st != PSH_OK)
+        pshi_step_note(a, s, pshi_fail(s->err, st, "driver", psh_status_text(st)));
+    psh_driver_get_stats(a->parts.driver, &after);
+    a->stats.host_errors += after.retried - before.retried;
+    events = pshi_events(a, s->now);
+    if (events != PSH_OK)
+        pshi_step_note(a, s, pshi_fail(s->err, events, "completion", psh_status_text(events)));
+}
+
+void pshi_pay_owed(psh_autopilot *a, pshi_step *s) {
+    psh_status st = PSH_OK;
+    size_t paid = 0;
+    pshi_owed *o;
+
+    for (; paid < a->owed_count; paid++) {
+        o = &a->owed[paid];
+        st = psh_materializer_partition(
+            a->parts.materializer, &o->action, o->source, o->position, o->commit_time, o->remaining);
+        if (st != PSH_OK)
+            break;
+        a->dirty = 1;
+    }
+    a->owed_count -= paid;
+    if (paid)
+        memmove(a->owed, a->owed + paid, a->owed_count * sizeof *a->owed);
+    if (st != PSH_OK)
+        pshi_step_note(a, s, pshi_fail(s->err, st, "materializer", psh_status_text(st)));
+}
+
+/* Partitions that hold rows of one interval. */
+typedef struct sources {
+    uint64_t *ids;
+    psh_partition *infos;
+    size_t count, ids_capacity, infos_capacity;
+} sources;
+
+static psh_status add_source(psh_autopilot *a, sources *f, const psh_partition *p) {
+    void *ids = f->ids, *infos = f->infos;
+    psh_status st;
+
+    if (p->state != PSH_PARTITION_ACTIVE && p->state != PSH_PARTITION_SEALED && p->state != PSH_PARTITION_ARCHIVED)
+        return PSH_OK;
+    st = pshi_reserve(a->env, &ids, &f->ids_capacity, f->count + 1, sizeof *f->ids);
+    f->ids = ids;
+    if (st == PSH_OK)
+        st = pshi_reserve(a->env, &infos, &f->infos_capacity, f->count + 1, sizeof *f->infos);
+    f->infos = infos;
+    if (st != PSH_OK)
+        return st;
+    f->ids[f->count] = p->id;
+    f->infos[f->count++] = *p;
+    return PSH_OK;
+}
+
+static psh_status find_sources(psh_autopilot *a, const psh_world *world, const psh_fill *fill, sources *out) {
+    const psh_partition *q = psh_world_find_partition(world, psh_quarantine_id(fill->table));
+    size_t first, end;
+    psh_status st = PSH_OK;
+
+    psh_world_partitions_between(world, fill->table, fill->time_from, fill->time_to, &first, &end);
+    for (; st == PSH_OK && first < end; first++)
+        st = add_source(a, out, psh_world_partition(world, first));
+    if (st == PSH_OK && q && q->rows && q->time_from < fill->time_to && q->time_to > fill->time_from)
+        st = add_source(a, out, q);
+    return st;
+}
+
+static psh_status rows_into_view(void *user, const psh_value *rows, size_t n) {
+    return psh_materializer_fill_rows(user, rows, n);
+}
+
+static psh_status scan_sources(
+    psh_autopilot *a, const psh_fill *fill, const sources *from, psh_scan_result *result, psh_error *err) {
+    psh_scan scan = { .struct_size = sizeof scan };
+
+    scan.table = fill->table;
+    scan.partitions = from->ids;
+    scan.infos = from->infos;
+    scan.partition_count = from->count;
+    scan.time_from = fill->time_from;
+    scan.time_to = fill->time_to;
+    return psh_driver_scan(a->parts.driver, &scan, rows_into_view, a->parts.materializer, result, err);
+}
+
+static psh_status fill_one(psh_autopilot *a, const psh_world *world, int64_t now, psh_error *err) {
+    psh_scan_result result = { .struct_size = sizeof result };
+    sources from = { 0 };
+    psh_fill fill = { 0 };
+    psh_status st = psh_materializer_fill_begin(a->parts.materializer, world, now, &fill), end;
+
+    if (st != PSH_OK)
+        return st;
+    st = find_sources(a, world, &fill, &from);
+    if (st == PSH_OK)
+        st = scan_sources(a, &fill, &from, &result, err);
+    else
+        pshi_fail(err, st, "fill", psh_status_text(st));
+    end = psh_materializer_fill_end(a->parts.materializer, st, result.source, result.position, result.commit_time);
+    if (st == PSH_OK && end != PSH_OK)
+        st = pshi_fail(err, end, "fill", psh_status_text(end));
+    if (st == PSH_OK) {
+        a->stats.filled_rows += result.rows;
+        a->stats.fill_work += result.work;
+        a->dirty = 1;
+    }
+    pshi_free(a->env, from.ids);
+    pshi_free(a->env, from.infos);
+    return st;
+}
+
+void pshi_fill(psh_autopilot *a, pshi_step *s) {
+    const psh_world *world = psh_worlds_current(a->parts.worlds);
+    psh_status st = PSH_OK;
+    uint32_t i;
+
+    if (!a->parts.materializer || !a->has_cdc || !world || s->now < a->fill_after || a->dirty)
+        return;
+    for (i = 0; st == PSH_OK && i < s->budget; i++)
+        st = fill_one(a, world, s->now, s->err);
+    a->filling = st != PSH_END;
+    if (st == PSH_OK)
+        s->more = 1;
+    if (st >= 0)
+        return;
+    a->fill_after = pshi_time_add(s->now, a->options.poll_ns);
+    pshi_step_note(a, s, st);
+}

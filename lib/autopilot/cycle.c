@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+#include "autopilot/autopilot.h"
+#include "base/checked.h"
+#include "base/env.h"
+#include "base/error.h"
+
+static psh_status ask_demand(psh_autopilot *a, int64_t now, psh_demand **out, psh_error *err) {
+    psh_demand_request r = { .struct_size = sizeof r };
+
+    r.source = a->options.source;
+    r.now = now;
+    r.from = now;
+    r.to = pshi_time_add(now, a->options.horizon_ns);
+    r.quantile = a->options.quantile;
+    return psh_forecaster_demand(a->parts.forecaster, &r, out, err);
+}
+
+static psh_status propose_all(
+    psh_autopilot *a, const psh_demand *demand, const psh_world *world, int64_t now, psh_wants *wants,
+    psh_error *err) {
+    psh_status st = psh_map_propose(a->parts.map, demand, now, wants, err);
+
+    if (st == PSH_OK)
+        st = psh_tiers_propose(a->parts.tiers, world, now, wants, err);
+    if (st == PSH_OK && a->parts.materializer && a->has_cdc)
+        st = psh_materializer_propose(a->parts.materializer, demand, world, now, wants, err);
+    return st;
+}
+
+/* Recommended, not done: what would have been. */
+static psh_status recommend(psh_autopilot *a, const psh_plan *plan, int64_t now) {
+    psh_action action;
+    psh_status st = pshi_audit_room(a, psh_plan_count(plan));
+    size_t i;
+
+    for (i = 0; st == PSH_OK && psh_plan_get(plan, i, &action) == PSH_OK; i++)
+        pshi_audit_add(a, &action, PSH_AGAIN, now);
+    return st;
+}
+
+static psh_status act(psh_autopilot *a, psh_plan *plan, int64_t now, psh_error *err) {
+    psh_plan *accepted = NULL;
+    psh_status st = pshi_accept(a, plan, now, &accepted, err);
+
+    if (st != PSH_OK || !accepted)
+        return st;
+    st = psh_driver_run(a->parts.driver, accepted, err);
+    if (st != PSH_OK)
+        pshi_unbegin(a, accepted, st, now);
+    else
+        a->dirty = 1; /* the ledger moved */
+    psh_plan_unref(accepted);
+    return st;
+}
+
+static psh_status use_plan(psh_autopilot *a, psh_plan *plan, int64_t now, psh_error *err) {
+    psh_status st = PSH_OK;
+
+    if (a->options.mode == PSH_MODE_ACT) {
+        st = act(a, plan, now, err);
+    } else {
+        st = recommend(a, plan, now);
+        if (st != PSH_OK)
+            pshi_fail(err, st, "audit", psh_status_text(st));
+    }
+    return st;
+}
+
+static void keep_results(psh_autopilot *a, psh_demand *demand, psh_plan *plan, size_t wants, int64_t now) {
+    psh_demand_unref(a->demand);
+    a->demand = psh_demand_ref(demand);
+    psh_plan_unref(a->plan);
+    a->plan = psh_plan_ref(plan);
+    a->stats.cycles++;
+    a->stats.wants += wants;
+    a->stats.plans += psh_plan_count(plan) > 0;
+    pshi_trace(a->env, PSH_TRACE_CYCLE, now, a->stats.cycles, (int64_t)wants, (int64_t)psh_plan_count(plan));
+}
+
+psh_status pshi_cycle(psh_autopilot *a, pshi_step *s) {
+    psh_demand *demand = NULL;
+    psh_wants *wants = NULL;
+    psh_plan *plan = NULL;
+    const psh_world *world;
+    psh_status st = pshi_publish_next(a, s->now, s->err); /* plans are made against what is true now */
+
+    if (st != PSH_OK)
+        return st;
+    world = psh_worlds_current(a->parts.worlds);
+    st = psh_wants_create(a->env, &wants);
+    if (st != PSH_OK)
+        return pshi_fail(s->err, st, "wants", psh_status_text(st));
+    st = ask_demand(a, s->now, &demand, s->err);
+    if (st == PSH_OK)
+        st = propose_all(a, demand, world, s->now, wants, s->err);
+    if (st == PSH_OK)
+        st = psh_tiers_place(
+            a->parts.tiers, wants, a->schema, world, s->now, psh_driver_fence(a->parts.driver), &plan, s->err);
+    if (st == PSH_OK) {
+        keep_results(a, demand, plan, psh_wants_count(wants), s->now);
+        st = use_plan(a, plan, s->now, s->err);
+    }
+    psh_plan_unref(plan);
+    psh_demand_unref(demand);
+    psh_wants_destroy(wants);
+    return st;
+}
