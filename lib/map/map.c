@@ -7,6 +7,7 @@
 #include "base/env.h"
 #include "base/error.h"
 #include "base/options.h"
+#include "value/world.h"
 
 static const psh_map_options DEFAULTS = {
     .struct_size = sizeof(psh_map_options),
@@ -400,10 +401,6 @@ psh_status psh_map_reopen(psh_map *m, uint64_t partition) {
     return PSH_OK;
 }
 
-static int owns_keys(uint32_t state) {
-    return state == PSH_PARTITION_ACTIVE || state == PSH_PARTITION_SEALED || state == PSH_PARTITION_ARCHIVED;
-}
-
 /* Whether slots first..end-1 tile the ring and own their keys, each of them. */
 static int is_whole(const psh_map *m, size_t first, size_t end) {
     uint64_t next = 0;
@@ -412,7 +409,7 @@ static int is_whole(const psh_map *m, size_t first, size_t end) {
 
     for (i = first; i < end; i++) {
         s = pshi_map_slot(m, i);
-        if (s->p.arc_first != next || !owns_keys(s->p.state))
+        if (s->p.arc_first != next || !pshi_partition_owns(&s->p))
             return 0;
         next = s->p.arc_last + 1; /* 0 after the last point */
     }
@@ -435,7 +432,7 @@ static psh_status export_group(const psh_map *m, psh_world_draft *d, size_t firs
         if (!pshi_map_exists(s) || s->gone)
             continue;
         p = s->p;
-        if (!whole && owns_keys(p.state))
+        if (!whole && pshi_partition_owns(&p))
             p.state = PSH_PARTITION_WARMING;
         st = psh_world_draft_add_partition(d, &p);
         if (st != PSH_OK)
