@@ -64,8 +64,9 @@ static psh_status drop_echoes(psh_driver *d, psh_change_batch *b, size_t *echoes
         return PSH_OK;
     if (!d->scratch)
         st = psh_change_batch_create(d->env, d->schema, SIZE_MAX / 2, &d->scratch);
-    if (st == PSH_OK)
-        st = append_own(d->scratch, b, start);
+    if (st != PSH_OK)
+        return st;
+    st = append_own(d->scratch, b, start);
     if (st == PSH_OK) {
         psh_change_batch_truncate(b, start);
         st = append_own(b, d->scratch, 0);
