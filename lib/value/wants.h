@@ -31,6 +31,9 @@ void pshi_wants_truncate(psh_wants *w, size_t count);
 /** One line's worth, without its end. */
 void pshi_want_text(pshi_writer *w, const psh_want *want);
 
+/** Forgets all but the first `count` wants: a proposer that failed half way takes its own back. */
+void pshi_wants_truncate(psh_wants *w, size_t count);
+
 /** A definition that may be NULL, as a flag and a body. */
 void pshi_definition_put(pshi_writer *w, const psh_query *q);
 psh_status pshi_definition_get(psh_env *env, psh_schema *schema, pshi_cursor *c, psh_query **out);

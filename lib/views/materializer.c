@@ -23,6 +23,8 @@ psh_status pshi_materializer_check(const psh_materializer_options *o, psh_error 
         return pshi_fail(err, PSH_E_UNSUPPORTED, "flags", "unknown flag");
     if (o->max_views < 1 || o->max_views > 4096)
         return pshi_fail(err, PSH_E_INVALID, "max_views", "must be 1..4096");
+    if (!o->unread_cycles)
+        return pshi_fail(err, PSH_E_INVALID, "unread_cycles", "must be 1 or more");
     if (!isfinite(o->upkeep_work) || o->upkeep_work < 0)
         return pshi_fail(err, PSH_E_INVALID, "upkeep_work", "must be finite and not negative");
     if (!isfinite(o->min_benefit) || o->min_benefit < 0)
@@ -191,7 +193,7 @@ static psh_status begin_build(psh_materializer *m, const psh_action *a) {
 
     if (!w->definition || psh_query_id(w->definition) != w->subject || w->generation == UINT64_MAX)
         return PSH_E_INVALID;
-    if ((w->level != PSH_LEVEL_FULL && w->level != PSH_LEVEL_PARTIAL) || !isfinite(w->benefit))
+    if ((w->level != PSH_LEVEL_FULL && w->level != PSH_LEVEL_PARTIAL) || !isfinite(w->benefit) || w->benefit < 0)
         return PSH_E_INVALID;
     if (v ? w->generation + 1 < begun : w->generation < begun)
         return PSH_OK; /* said again: that life of the view is over */

@@ -5,6 +5,7 @@
 
 #include "base/env.h"
 #include "base/hash.h"
+#include "match/match.h"
 #include "value/value.h"
 
 #define GROUPS_MAX (UINT32_C(1) << 30)
@@ -213,7 +214,8 @@ static void remove_group(const pshi_store *s, pshi_part *p, uint32_t i) {
 }
 
 static int64_t row_bucket(const pshi_store *s, const psh_value *row) {
-    return pshi_shape_bucket(&s->shape, row[s->shape.time_column].as.i64, s->shape.bucket_ns);
+    return pshi_bucket_floor(
+        row[s->shape.time_column].as.i64, s->shape.bucket_ns, s->shape.interval_origin);
 }
 
 static uint32_t find_group(const pshi_store *s, const pshi_part *p, const psh_value *row) {

@@ -5,7 +5,9 @@
 #include "base/checked.h"
 #include "base/env.h"
 #include "match/answer.h"
+#include "match/match.h"
 #include "value/query.h"
+#include "value/value.h"
 #include "views/materializer.h"
 
 #define MAX_COLUMNS 64u  /* groups, and aggregates, of a query at most */
@@ -52,12 +54,14 @@ static psh_status plan_columns(read_plan *r) {
 
 /* Notes the ids of one column's dictionary that a predicate lets pass. */
 static void pass_ids(const pshi_dict *d, const psh_predicate *p, uint16_t *passes) {
+    psh_value v;
     uint32_t id;
     size_t i;
 
     if (p->op == PSH_OP_EQ || p->op == PSH_OP_IN) {
         for (i = 0; i < p->value_count; i++) {
-            id = pshi_dict_find(d, &p->values[i]);
+            v = pshi_value_normal(&p->values[i]);
+            id = pshi_dict_find(d, &v);
             if (id != PSH_NONE)
                 passes[id]++;
         }
@@ -209,8 +213,8 @@ static int put_row(const read_plan *r, uint64_t *g, uint32_t j, psh_value *row) 
     size_t i;
 
     if (r->query->bucket_ns)
-        *row++ = int_value(
-            PSH_TYPE_TIMESTAMP, pshi_shape_bucket(&r->store->shape, bucket, r->query->bucket_ns));
+        *row++ = int_value(PSH_TYPE_TIMESTAMP,
+            pshi_bucket_floor(bucket, r->query->bucket_ns, r->store->shape.interval_origin));
     for (i = 0; i < r->query->group_count; i++)
         *row++ = r->store->dicts[r->groups[i]].entries[pshi_group_ids(g)[r->groups[i]]].value;
     for (i = 0; i < r->query->aggregate_count; i++) {
@@ -278,7 +282,7 @@ static int find_parts(const pshi_mview *v, int64_t from, int64_t to, size_t *fir
 }
 
 static int on_bucket(const pshi_shape *s, int64_t t) {
-    return t == PSH_TIME_MIN || t == PSH_TIME_MAX || pshi_shape_bucket(s, t, s->bucket_ns) == t;
+    return t == PSH_TIME_MIN || t == PSH_TIME_MAX || pshi_bucket_floor(t, s->bucket_ns, s->interval_origin) == t;
 }
 
 static psh_status read_view(

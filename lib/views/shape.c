@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "base/checked.h"
 #include "base/env.h"
 #include "math/exact_sum.h"
 #include "value/query.h"
@@ -98,11 +97,4 @@ uint32_t pshi_shape_group(const pshi_shape *s, uint32_t column) {
         if (s->group_columns[i] == column)
             return i;
     return PSH_NONE;
-}
-
-int64_t pshi_shape_bucket(const pshi_shape *s, int64_t time, int64_t ns) {
-    /* 128 bits: near the ends of time the difference or the bucket's start would not fit. */
-    pshi_i128 d = (pshi_i128)time - s->interval_origin, r = d % ns, start = time - (r < 0 ? r + ns : r);
-
-    return start < PSH_TIME_MIN ? PSH_TIME_MIN : (int64_t)start;
 }

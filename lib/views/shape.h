@@ -51,7 +51,5 @@ void pshi_shape_free(psh_env *env, pshi_shape *s);
 const pshi_measure *pshi_shape_measure(const pshi_shape *s, uint32_t column);
 /** @return the place of a column among the group columns, or PSH_NONE. */
 uint32_t pshi_shape_group(const pshi_shape *s, uint32_t column);
-/** The start of the bucket of width ns that holds a time. */
-int64_t pshi_shape_bucket(const pshi_shape *s, int64_t time, int64_t ns);
 
 #endif
