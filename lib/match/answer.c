@@ -17,6 +17,19 @@ typedef struct batch {
     int raw;
 } batch;
 
+/* Where an answer stood before an add. */
+typedef struct extent {
+    pshi_arena_mark mark;
+    size_t chunks;
+    size_t groups;
+    size_t keys;
+    size_t cells;
+    size_t hashes;
+    size_t slots;
+    size_t rows;
+    size_t sums;
+} extent;
+
 const psh_query *pshi_answer_query(const psh_answer *a) {
     return a->query;
 }
@@ -279,17 +292,43 @@ static psh_status plan_cells(psh_answer *a, const batch *b) {
     return st;
 }
 
+static extent extent_of(const psh_answer *a) {
+    extent e = { pshi_arena_here(&a->arena), a->arena.count, a->groups, a->key_cap, a->cell_cap,
+                 a->hash_cap, a->slot_cap, a->row_cap, a->sum_cap };
+
+    return e;
+}
+
+/* Memory too goes back: else one add that is too big would leave no room to finish. */
+static void restore(psh_answer *a, const extent *e) {
+    void *p[6] = { a->keys, a->cells, a->hashes, a->slots, a->row_group, a->sums };
+
+    pshi_budget_trim(&a->budget, &p[0], &a->key_cap, e->keys, sizeof *a->keys);
+    pshi_budget_trim(&a->budget, &p[1], &a->cell_cap, e->cells, sizeof *a->cells);
+    pshi_budget_trim(&a->budget, &p[2], &a->hash_cap, e->hashes, sizeof *a->hashes);
+    pshi_budget_trim(&a->budget, &p[3], &a->slot_cap, e->slots, sizeof *a->slots);
+    pshi_budget_trim(&a->budget, &p[4], &a->row_cap, e->rows, sizeof *a->row_group);
+    pshi_budget_trim(&a->budget, &p[5], &a->sum_cap, e->sums, sizeof *a->sums);
+    a->keys = p[0];
+    a->cells = p[1];
+    a->hashes = p[2];
+    a->slots = p[3];
+    a->row_group = p[4];
+    a->sums = p[5];
+    pshi_answer_cut(a, e->groups);
+    pshi_arena_rewind(&a->arena, e->mark);
+    pshi_arena_trim(&a->budget, &a->arena, e->chunks);
+}
+
 static psh_status add_batch(psh_answer *a, const batch *b) {
-    pshi_arena_mark mark = pshi_arena_here(&a->arena);
-    size_t groups = a->groups;
+    extent before = extent_of(a);
     psh_status st = find_groups(a, b);
     size_t i;
 
     if (st == PSH_OK && a->spec->aggregate_count)
         st = plan_cells(a, b);
     if (st != PSH_OK) {
-        pshi_answer_cut(a, groups);
-        pshi_arena_rewind(&a->arena, mark);
+        restore(a, &before);
         return st;
     }
     for (i = 0; a->spec->aggregate_count && i < b->n; i++)

@@ -37,6 +37,20 @@ psh_status pshi_budget_reserve(pshi_budget *b, void **p, size_t *cap, size_t nee
     return PSH_OK;
 }
 
+void pshi_budget_trim(pshi_budget *b, void **p, size_t *cap, size_t to, size_t elem) {
+    void *q = NULL;
+
+    if (*cap <= to)
+        return;
+    if (to == 0)
+        pshi_free(b->env, *p);
+    else if (!(q = pshi_realloc(b->env, *p, to * elem)))
+        return;
+    b->used -= (*cap - to) * elem;
+    *p = q;
+    *cap = to;
+}
+
 void pshi_budget_free(pshi_budget *b, void *p, size_t cap, size_t elem) {
     pshi_free(b->env, p);
     b->used -= cap * elem;
@@ -114,4 +128,15 @@ void pshi_arena_rewind(pshi_arena *a, pshi_arena_mark mark) {
     for (i = mark.current; i < a->count; i++)
         a->chunks[i].used = i == mark.current ? mark.used : 0;
     a->current = mark.current;
+}
+
+void pshi_arena_trim(pshi_budget *b, pshi_arena *a, size_t count) {
+    pshi_chunk *c;
+
+    while (a->count > count) {
+        c = &a->chunks[--a->count];
+        pshi_budget_free(b, c->data, c->size, 1);
+    }
+    if (a->current > a->count)
+        a->current = a->count;
 }

@@ -14,6 +14,8 @@ typedef struct pshi_budget {
 
 /** As pshi_reserve, within the budget. @return PSH_OK, PSH_E_LIMIT, PSH_E_NOMEM. */
 psh_status pshi_budget_reserve(pshi_budget *b, void **p, size_t *cap, size_t need, size_t elem);
+/** Gives memory back down to `to` elements, as far as that is possible without more memory. */
+void pshi_budget_trim(pshi_budget *b, void **p, size_t *cap, size_t to, size_t elem);
 void pshi_budget_free(pshi_budget *b, void *p, size_t cap, size_t elem);
 
 typedef struct pshi_chunk {
@@ -43,5 +45,7 @@ void *pshi_arena_take(pshi_arena *a, size_t n);
 pshi_arena_mark pshi_arena_here(const pshi_arena *a);
 /** Gives back everything taken since the mark. A zeroed mark: everything; the memory is kept. */
 void pshi_arena_rewind(pshi_arena *a, pshi_arena_mark mark);
+/** Frees the chunks from `count` on, in which nothing is taken. */
+void pshi_arena_trim(pshi_budget *b, pshi_arena *a, size_t count);
 
 #endif

@@ -183,8 +183,6 @@ psh_status pshi_answer_group(psh_answer *a, const psh_value *key, uint32_t *grou
 }
 
 void pshi_answer_cut(psh_answer *a, size_t groups) {
-    if (groups == a->groups)
-        return;
     a->groups = groups;
     fill_slots(a);
 }

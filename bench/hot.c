@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: MIT */
+/* The paths that run per row and per query. */
+#include <predshard.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define T0 (INT64_C(978307200) * PSH_SECOND)
+#define TENANTS 256u
+#define DAYS 1000
+#define ARCS 16u
+#define VIEWS 64u
+#define GROUPS 5000u
+
+static int tsv;
+
+static void must(psh_status st, const char *what) {
+    if (st >= 0)
+        return;
+    fprintf(stderr, "bench: %s: %s\n", what, psh_status_name(st));
+    exit(1);
+}
+
+static double now_s(void) {
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static void figure(const char *name, double value, const char *unit, const char *note) {
+    printf(tsv ? "%s\t%.4g\t%s\t%s\n" : "%-22s %12.4g %-10s %s\n", name, value, unit, note);
+}
+
+static uint64_t next_random(uint64_t *state) {
+    uint64_t x = *state += UINT64_C(0x9e3779b97f4a7c15);
+
+    x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return x ^ (x >> 31);
+}
+
+static psh_value int_value(int64_t x) {
+    psh_value v;
+
+    memset(&v, 0, sizeof v);
+    v.type = PSH_TYPE_INT64;
+    v.as.i64 = x;
+    return v;
+}
+
+static psh_schema *make_schema(psh_env *env) {
+    static const psh_column_spec columns[] = {
+        { "tenant", PSH_TYPE_INT64, 0, 0, 0 }, { "time", PSH_TYPE_TIMESTAMP, 0, 0, 0 },
+        { "seq", PSH_TYPE_INT64, 0, 0, 0 },    { "item", PSH_TYPE_INT64, 0, 0, 0 },
+        { "amount", PSH_TYPE_INT64, 0, 0, 0 },
+    };
+    static const uint32_t key[] = { 0, 1, 2 };
+    psh_table_spec t = { "sales", columns, 5, sizeof columns[0], key, 3, 0, 1, PSH_DAY, 0 };
+    psh_schema *s = NULL;
+
+    must(psh_schema_create(env, &t, 1, sizeof t, &s, NULL), "schema");
+    return s;
+}
+
+static void bench_observe(psh_env *env, psh_schema *schema) {
+    psh_write_record w = { .struct_size = sizeof w, .rows = 1, .bytes = 64 };
+    psh_forecaster *f = NULL;
+    uint64_t ids[TENANTS], seed = 1;
+    psh_value v;
+    double begin;
+    int64_t i, n = 2000000;
+
+    must(psh_forecaster_create(env, schema, NULL, &f, NULL), "forecaster");
+    for (i = 0; i < TENANTS; i++) {
+        v = int_value(i);
+        ids[i] = psh_tenant_id(&v);
+    }
+    must(psh_forecaster_step(f, T0, 1), "step");
+    w.time = T0;
+    for (i = 0; i < TENANTS; i++) {
+        w.tenant = ids[i];
+        must(psh_forecaster_observe_write(f, &w), "observe");
+    }
+    begin = now_s();
+    for (i = 0; i < n; i++) {
+        w.tenant = ids[next_random(&seed) % TENANTS];
+        must(psh_forecaster_observe_write(f, &w), "observe");
+    }
+    figure("observe_write", (now_s() - begin) * 1e9 / (double)n, "ns", "known table and tenant series");
+    psh_forecaster_destroy(f);
+}
+
+static void add_partitions(psh_world_draft *d, psh_schema *schema) {
+    psh_partition p;
+    uint64_t width = UINT64_MAX / ARCS;
+    uint32_t arc;
+    int64_t day;
+
+    for (day = 0; day < DAYS; day++) {
+        for (arc = 0; arc < ARCS; arc++) {
+            memset(&p, 0, sizeof p);
+            must(psh_schema_interval(schema, 0, T0 + day * PSH_DAY, &p.interval, &p.time_from, &p.time_to), "interval");
+            p.arc_first = arc * width;
+            p.arc_last = arc + 1 == ARCS ? UINT64_MAX : (arc + 1) * width - 1;
+            p.ordinal = arc;
+            p.id = psh_partition_id(0, p.interval, p.arc_first);
+            p.state = day + 1 == DAYS ? PSH_PARTITION_ACTIVE : PSH_PARTITION_SEALED;
+            p.last_position = 1;
+            p.created_at = T0;
+            p.first_write = p.time_from;
+            must(psh_world_draft_add_partition(d, &p), "partition");
+        }
+    }
+}
+
+static psh_query *make_query(psh_env *env, psh_schema *schema, uint32_t column, int64_t from, int64_t to) {
+    static const uint32_t groups[] = { 3 };
+    psh_aggregate aggregates[] = { { PSH_AGG_COUNT, PSH_NONE }, { PSH_AGG_SUM, 4 }, { PSH_AGG_MIN, column } };
+    psh_value tenant = int_value(7);
+    psh_predicate p = { 0, PSH_OP_EQ, &tenant, 1 };
+    psh_query_spec s;
+    psh_query *q = NULL;
+
+    psh_query_spec_init(&s, sizeof s);
+    s.predicates = &p;
+    s.predicate_count = 1;
+    s.group_columns = groups;
+    s.group_count = 1;
+    s.aggregates = aggregates;
+    s.aggregate_count = 3;
+    s.bucket_ns = PSH_DAY;
+    s.time_from = from;
+    s.time_to = to;
+    must(psh_query_create(env, schema, &s, &q, NULL), "query");
+    return q;
+}
+
+/* Views over every interval; they differ in bucket and aggregate, so that each is another definition. */
+static void add_views(psh_world_draft *d, psh_env *env, psh_schema *schema) {
+    uint32_t i;
+    int64_t day;
+
+    for (i = 0; i < VIEWS; i++) {
+        psh_query *q = make_query(env, schema, 2 + i % 3, T0, T0 + PSH_DAY), *definition = NULL;
+        psh_view_spec spec;
+        psh_view *view = NULL;
+        psh_view_part part;
+
+        must(psh_view_generalize(env, q, PSH_DAY / (1 + i / 3), &definition, NULL), "generalize");
+        psh_view_spec_init(&spec, sizeof spec);
+        spec.name = "v";
+        spec.definition = definition;
+        must(psh_view_create(env, &spec, &view, NULL), "view");
+        must(psh_world_draft_add_view(d, view), "draft");
+        for (day = 0; day < DAYS; day++) {
+            memset(&part, 0, sizeof part);
+            part.view = psh_view_id(view);
+            must(psh_schema_interval(
+                schema, 0, T0 + day * PSH_DAY, &part.interval, &part.time_from, &part.time_to), "interval");
+            part.position = 1;
+            part.commit_time = T0;
+            part.groups = 100 + i;
+            must(psh_world_draft_add_view_part(d, &part), "part");
+        }
+        psh_view_unref(view);
+        psh_query_unref(definition);
+        psh_query_unref(q);
+    }
+}
+
+static psh_world *make_world(psh_env *env, psh_schema *schema) {
+    psh_world_draft *d = NULL;
+    psh_world *w = NULL;
+
+    must(psh_world_draft_create(env, schema, 1, T0, &d), "draft");
+    add_partitions(d, schema);
+    add_views(d, env, schema);
+    must(psh_world_create(d, &w, NULL), "world");
+    psh_world_draft_destroy(d);
+    return w;
+}
+
+static double locate_ns(const psh_world *world, psh_reader *reader, int64_t n) {
+    uint64_t seed = 3, found = 0, x;
+    const psh_world *w = world;
+    double begin = now_s();
+    int64_t i;
+
+    for (i = 0; i < n; i++) {
+        x = next_random(&seed);
+        if (reader)
+            w = psh_reader_pin(reader);
+        found += psh_world_locate(w, 0, T0 + (int64_t)(x % DAYS) * PSH_DAY, x) != NULL;
+        if (reader)
+            psh_reader_unpin(reader);
+    }
+    if (found != (uint64_t)n)
+        must(PSH_E_NOT_FOUND, "locate");
+    return (now_s() - begin) * 1e9 / (double)n;
+}
+
+static void bench_world(psh_env *env, psh_world *world) {
+    psh_worlds *worlds = NULL;
+    psh_reader *reader = NULL;
+    double bare, pinned;
+
+    must(psh_worlds_create(env, 0, &worlds), "worlds");
+    must(psh_worlds_publish(worlds, world), "publish");
+    must(psh_reader_create(worlds, &reader), "reader");
+    bare = locate_ns(world, NULL, 2000000);
+    pinned = locate_ns(world, reader, 2000000);
+    figure("locate", bare, "ns", "random key among 16,000 partitions of 1,000 intervals");
+    figure("pinned_locate", pinned, "ns", "with pin and unpin");
+    figure("pin_share", pinned / bare, "ratio", "pinned over bare");
+    psh_reader_destroy(reader);
+    psh_worlds_destroy(worlds);
+}
+
+static void bench_route(psh_env *env, psh_schema *schema, psh_world *world) {
+    psh_router *router = NULL;
+    psh_route *route = NULL;
+    psh_placement place;
+    psh_query *q = make_query(env, schema, 4, T0 + 500 * PSH_DAY, T0 + 507 * PSH_DAY);
+    psh_route_request r = { .struct_size = sizeof r, .query = q, .now = T0 + DAYS * PSH_DAY, .head_position = 1 };
+    uint64_t seed = 5;
+    double begin;
+    int64_t i, n = 20000, writes = 1000000;
+
+    must(psh_router_create(env, NULL, &router, NULL), "router");
+    must(psh_route_create(router, &route), "route");
+    begin = now_s();
+    for (i = 0; i < n; i++)
+        must(psh_router_route(router, world, &r, route), "route");
+    figure("route_query", (now_s() - begin) * 1e9 / (double)n, "ns",
+        psh_route_coverage(route) == PSH_COVERAGE_WHOLE ? "a week, 64 views, whole" : "NOT WHOLE");
+    begin = now_s();
+    for (i = 0; i < writes; i++)
+        must(psh_router_write(router, world, 0, next_random(&seed), T0 + (DAYS - 1) * PSH_DAY, &place), "write");
+    figure("route_write", (now_s() - begin) * 1e9 / (double)writes, "ns", "active interval");
+    psh_route_destroy(route);
+    psh_router_destroy(router);
+    psh_query_unref(q);
+}
+
+static void begin_view(psh_materializer *m, psh_query *definition) {
+    psh_action a;
+
+    memset(&a, 0, sizeof a);
+    a.want.kind = PSH_ACT_BUILD_VIEW;
+    a.want.subject = psh_query_id(definition);
+    a.want.level = PSH_LEVEL_FULL;
+    a.want.definition = definition;
+    a.want.not_before = PSH_TIME_MIN;
+    a.want.deadline = PSH_TIME_MAX;
+    a.id = psh_action_id(a.want.kind, a.want.subject, 0);
+    a.name = "v";
+    a.reason = "";
+    must(psh_materializer_begin(m, &a), "begin");
+    memset(&a, 0, sizeof a);
+    a.want.kind = PSH_ACT_CREATE_PARTITION;
+    a.want.interval = T0 / PSH_DAY;
+    a.want.time_from = T0;
+    a.want.time_to = T0 + PSH_DAY;
+    a.want.arc_last = UINT64_MAX;
+    a.want.subject = psh_partition_id(0, a.want.interval, 0);
+    a.id = psh_action_id(a.want.kind, a.want.subject, 0);
+    a.name = "p";
+    a.reason = "";
+    must(psh_materializer_partition(m, &a, 0, 0, T0, 0), "partition");
+}
+
+static double apply_rate(psh_env *env, psh_schema *schema, psh_materializer *m, size_t batch, int64_t n, uint64_t *at) {
+    psh_change_batch *b = NULL;
+    psh_value row[5];
+    psh_change c;
+    uint64_t seed = 9;
+    double spent = 0, begin;
+    int64_t i = 0;
+    size_t k;
+
+    must(psh_change_batch_create(env, schema, 0, &b), "batch");
+    while (i < n) {
+        psh_change_batch_clear(b);
+        for (k = 0; k < batch && i < n; k++, i++) {
+            memset(&c, 0, sizeof c);
+            row[0] = int_value((int64_t)(next_random(&seed) % 50));
+            row[1] = int_value(T0 + i % PSH_HOUR);
+            row[1].type = PSH_TYPE_TIMESTAMP;
+            row[2] = int_value(i);
+            row[3] = int_value((int64_t)(next_random(&seed) % (GROUPS / 50)));
+            row[4] = int_value((int64_t)(next_random(&seed) % 100));
+            c.op = PSH_CHANGE_INSERT;
+            c.position = ++*at;
+            c.after = row;
+            c.column_count = 5;
+            must(psh_change_batch_append(b, &c, NULL), "append");
+        }
+        begin = now_s();
+        must(psh_materializer_apply(m, b), "apply");
+        spent += now_s() - begin;
+    }
+    psh_change_batch_destroy(b);
+    return (double)n / spent;
+}
+
+static void bench_views(psh_env *env, psh_schema *schema) {
+    psh_query *q = make_query(env, schema, 4, T0, T0 + PSH_DAY), *definition = NULL, *all = NULL;
+    psh_materializer *m = NULL;
+    psh_answer *answer = NULL;
+    psh_query_spec s;
+    uint64_t position = 0;
+    double begin;
+    int i;
+
+    must(psh_materializer_create(env, schema, NULL, &m, NULL), "materializer");
+    must(psh_view_generalize(env, q, PSH_DAY, &definition, NULL), "generalize");
+    begin_view(m, definition);
+    figure("apply_batched", apply_rate(env, schema, m, 10000, 1000000, &position), "changes/s", "batches of 10,000");
+    figure("apply_single", apply_rate(env, schema, m, 1, 200000, &position), "changes/s", "batches of 1");
+    s.struct_size = sizeof s;
+    must(psh_query_describe(definition, &s), "describe");
+    must(psh_query_create(env, schema, &s, &all, NULL), "query");
+    must(psh_answer_create(env, all, 0, &answer), "answer");
+    begin = now_s();
+    for (i = 0; i < 100; i++) {
+        must(psh_answer_reset(answer, all), "reset");
+        must(psh_materializer_read(m, psh_query_id(definition), T0, T0 + PSH_DAY, answer), "read");
+    }
+    figure("read_view", (now_s() - begin) * 1e6 / 100, "us", "5,000 groups into an answer");
+    psh_answer_destroy(answer);
+    psh_query_unref(all);
+    psh_query_unref(definition);
+    psh_query_unref(q);
+    psh_materializer_destroy(m);
+}
+
+int main(int argc, char **argv) {
+    psh_env *env = NULL;
+    psh_schema *schema;
+    psh_world *world;
+
+    tsv = argc > 1 && strcmp(argv[1], "--tsv") == 0;
+    must(psh_env_create(NULL, &env, NULL), "env");
+    schema = make_schema(env);
+    bench_observe(env, schema);
+    world = make_world(env, schema);
+    bench_world(env, world);
+    bench_route(env, schema, world);
+    bench_views(env, schema);
+    psh_world_unref(world);
+    psh_schema_unref(schema);
+    psh_env_destroy(env);
+    return 0;
+}
