@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "drive/driver.h"
 
-#define FATE_RUN 1u     /* carried out: begun now */
+#define FATE_RUN 1u     /* carried out */
 #define FATE_RUNNING 2u /* the driver has it from an earlier plan */
 #define FATE_DONE 3u    /* ran already: nothing waits for it */
 #define FATE_DROPPED 4u /* not carried out, nor what depends on it */
@@ -23,21 +23,22 @@ typedef struct filter {
     psh_status status; /* PSH_E_NOMEM: an action was dropped for want of memory */
 } filter;
 
+/* Taking back what was never begun does no harm. */
 static void begin_failed(psh_autopilot *a, const psh_action *x, psh_status why, int64_t now) {
     if (!pshi_action_is_view(x->want.kind))
         psh_map_complete(a->parts.map, x, why, now);
     psh_tiers_complete(a->parts.tiers, x, why);
 }
 
-/* Capacity and state are set aside before the driver hears of it. */
-static psh_status begin_action(psh_autopilot *a, const psh_action *x, int64_t now) {
-    psh_status st = psh_tiers_begin(a->parts.tiers, x);
+psh_status pshi_begin(void *user, const psh_action *action) {
+    psh_autopilot *a = user;
+    psh_status st = psh_tiers_begin(a->parts.tiers, action);
 
-    if (st != PSH_OK || pshi_action_is_view(x->want.kind))
+    if (st != PSH_OK || pshi_action_is_view(action->want.kind))
         return st;
-    st = psh_map_begin(a->parts.map, x);
+    st = psh_map_begin(a->parts.map, action);
     if (st != PSH_OK)
-        begin_failed(a, x, st, now);
+        psh_tiers_complete(a->parts.tiers, action, st);
     return st;
 }
 
@@ -54,9 +55,22 @@ static int waits_for_dropped(const filter *f, const psh_action *x) {
     return 0;
 }
 
+/* An action that waits for another begins when that has ended: until then its subject is not free. */
+static int waits(const filter *f, const psh_action *x) {
+    uint32_t fate;
+    size_t i;
+
+    for (i = 0; i < x->after_count; i++) {
+        fate = pshi_idmap_find(&f->fates, x->after[i]);
+        if (fate == FATE_RUN || fate == FATE_RUNNING)
+            return 1;
+    }
+    return 0;
+}
+
 static uint32_t decide(filter *f, const psh_action *x) {
     psh_autopilot *a = f->a;
-    psh_status st;
+    psh_status st = PSH_OK;
 
     if (pshi_idmap_find(&a->parts.driver->tasks.index, x->id) != PSH_NONE)
         return FATE_RUNNING;
@@ -69,7 +83,8 @@ static uint32_t decide(filter *f, const psh_action *x) {
         pshi_audit_add(a, x, PSH_E_VETOED, f->now);
         return FATE_DROPPED;
     }
-    st = begin_action(a, x, f->now);
+    if (!waits(f, x))
+        st = pshi_begin(a, x);
     if (st == PSH_E_NOMEM)
         f->status = st;
     pshi_audit_add(a, x, st == PSH_OK ? PSH_PENDING : st, f->now);

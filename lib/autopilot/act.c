@@ -40,24 +40,18 @@ static int quarantine_touches(const psh_autopilot *a, const psh_want *want) {
     return 0;
 }
 
-static uint32_t others_left(const psh_autopilot *a, const psh_want *want, double *rows) {
+static double rows_of(const psh_autopilot *a, uint64_t partition) {
     const psh_partition *p;
-    uint32_t n = 0;
     size_t i;
 
-    *rows = 0;
-    for (i = 0; (p = psh_map_get(a->parts.map, i)) != NULL; i++) {
-        if (p->id == want->subject)
-            *rows = (double)p->rows;
-        else if (!(p->flags & PSH_PARTITION_QUARANTINE) && p->table == want->table &&
-            p->interval == want->interval && p->state != PSH_PARTITION_DROPPED)
-            n++;
-    }
-    return n;
+    for (i = 0; (p = psh_map_get(a->parts.map, i)) != NULL; i++)
+        if (p->id == partition)
+            return (double)p->rows;
+    return 0;
 }
 
 /* Remembers what the materializer has to hear; room was made when the action was accepted. */
-static psh_status owe(psh_autopilot *a, const psh_action *action, uint32_t remaining) {
+static psh_status owe(psh_autopilot *a, const psh_action *action) {
     psh_cdc_state state = { .struct_size = sizeof state };
     pshi_owed *o = &a->owed[a->owed_count];
     psh_status st = PSH_OK;
@@ -75,7 +69,6 @@ static psh_status owe(psh_autopilot *a, const psh_action *action, uint32_t remai
     o->source = state.source;
     o->position = state.position;
     o->commit_time = state.commit_time;
-    o->remaining = remaining;
     a->owed_count++;
     return st;
 }
@@ -83,16 +76,13 @@ static psh_status owe(psh_autopilot *a, const psh_action *action, uint32_t remai
 static psh_status partition_ended(psh_autopilot *a, const psh_completion *c, int64_t now) {
     const psh_want *want = &c->action.want;
     int create = want->kind == PSH_ACT_CREATE_PARTITION;
-    uint32_t remaining;
     psh_status st, owing = PSH_OK;
-    double rows;
 
-    remaining = others_left(a, want, &rows);
-    if (want->kind == PSH_ACT_DROP_PARTITION)
-        pshi_audit_outcome(a, want->subject, rows);
+    if (want->kind == PSH_ACT_DROP_PARTITION && c->status == PSH_OK)
+        pshi_audit_outcome(a, want->subject, rows_of(a, want->subject));
     if (c->status == PSH_OK && a->parts.materializer && !(create && quarantine_touches(a, want)) &&
         (create || want->kind == PSH_ACT_DROP_PARTITION))
-        owing = owe(a, &c->action, remaining);
+        owing = owe(a, &c->action);
     st = psh_map_complete(a->parts.map, &c->action, c->status, now);
     return st == PSH_OK ? owing : st;
 }
@@ -125,20 +115,22 @@ psh_status pshi_events(psh_autopilot *a, int64_t now) {
 }
 
 void pshi_drive(psh_autopilot *a, pshi_step *s) {
-    psh_driver_stats before = { .struct_size = sizeof before }, after = before;
-    psh_status st, events;
+    uint64_t retried = a->parts.driver->stats.retried;
+    psh_status st = PSH_AGAIN, events;
+    uint32_t i;
 
-    psh_driver_get_stats(a->parts.driver, &before);
-    st = psh_driver_step(a->parts.driver, s->now, s->budget);
+    /* One at a time, and its end heard: what waits for it begins on what it left. */
+    for (i = 0; st == PSH_AGAIN && i < s->budget; i++) {
+        st = psh_driver_step(a->parts.driver, s->now, 1);
+        events = pshi_events(a, s->now);
+        if (events != PSH_OK)
+            pshi_step_note(a, s, pshi_fail(s->err, events, "completion", psh_status_text(events)));
+    }
+    a->stats.host_errors += a->parts.driver->stats.retried - retried;
     if (st == PSH_AGAIN)
         s->more = 1;
     else if (st != PSH_OK)
         pshi_step_note(a, s, pshi_fail(s->err, st, "driver", psh_status_text(st)));
-    psh_driver_get_stats(a->parts.driver, &after);
-    a->stats.host_errors += after.retried - before.retried;
-    events = pshi_events(a, s->now);
-    if (events != PSH_OK)
-        pshi_step_note(a, s, pshi_fail(s->err, events, "completion", psh_status_text(events)));
 }
 
 void pshi_pay_owed(psh_autopilot *a, pshi_step *s) {
@@ -148,8 +140,9 @@ void pshi_pay_owed(psh_autopilot *a, pshi_step *s) {
 
     for (; paid < a->owed_count; paid++) {
         o = &a->owed[paid];
+        /* An interval that lost one partition is gone as a whole in every world: nothing of it remains. */
         st = psh_materializer_partition(
-            a->parts.materializer, &o->action, o->source, o->position, o->commit_time, o->remaining);
+            a->parts.materializer, &o->action, o->source, o->position, o->commit_time, 0);
         if (st != PSH_OK)
             break;
         a->dirty = 1;

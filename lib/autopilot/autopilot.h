@@ -26,8 +26,6 @@ typedef struct pshi_owed {
     psh_action action; /* pointers cleared: they are not needed */
     uint64_t source, position;
     int64_t commit_time;
-    uint32_t remaining;
-    uint32_t unused;
 } pshi_owed;
 
 struct psh_autopilot {
@@ -71,6 +69,8 @@ psh_status pshi_step_note(psh_autopilot *a, pshi_step *s, psh_status st);
 psh_status pshi_cycle(psh_autopilot *a, pshi_step *s);
 /* accept.c: the part of a plan that is carried out. */
 psh_status pshi_accept(psh_autopilot *a, psh_plan *plan, int64_t now, psh_plan **out, psh_error *err);
+/** The driver's gate: what was not begun when it was accepted, since it waited for another, begins now. */
+psh_status pshi_begin(void *user, const psh_action *action);
 /** Takes the begun actions of a plan back, from the last on. */
 void pshi_unbegin(psh_autopilot *a, psh_plan *plan, psh_status why, int64_t now);
 /* act.c: driver, its events, fills. */

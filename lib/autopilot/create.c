@@ -88,6 +88,8 @@ psh_status pshi_autopilot_attach(psh_autopilot *a, const psh_parts *parts, psh_e
     }
     if (st != PSH_OK)
         return pshi_fail(err, st, "parts", psh_status_text(st));
+    p.driver->gate = pshi_begin;
+    p.driver->gate_user = a;
     a->parts = p;
     a->has_cdc = p.driver->has_cdc;
     return PSH_OK;
@@ -119,6 +121,10 @@ psh_status psh_autopilot_create(
 void psh_autopilot_destroy(psh_autopilot *a) {
     if (!a)
         return;
+    if (a->parts.driver) {
+        a->parts.driver->gate = NULL;
+        a->parts.driver->gate_user = NULL;
+    }
     psh_plan_unref(a->plan);
     psh_demand_unref(a->demand);
     psh_change_batch_destroy(a->batch);

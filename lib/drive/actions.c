@@ -97,13 +97,23 @@ static void attempt_failed(psh_driver *d, pshi_task *task, psh_status status, in
     d->stats.retried++;
 }
 
-static void announce(psh_driver *d, pshi_task *task, int64_t now) {
+/* The first time: the gate is asked, then the event is given. */
+static psh_status announce(psh_driver *d, pshi_task *task, int64_t now) {
+    psh_status st = PSH_OK;
+
+    if (!task->announced) {
+        if (d->gate)
+            st = d->gate(d->gate_user, &task->action);
+        if (st != PSH_OK)
+            return st;
+        task->announced = 1;
+        task->submitted_at = now;
+        task->attempts = 1;
+        pshi_event_push(&d->tasks, task, PSH_PENDING, now);
+        return PSH_OK;
+    }
     task->attempts++;
-    if (task->announced)
-        return;
-    task->announced = 1;
-    task->submitted_at = now;
-    pshi_event_push(&d->tasks, task, PSH_PENDING, now);
+    return PSH_OK;
 }
 
 static void set_pending(psh_driver *d, pshi_task *task) {
@@ -114,9 +124,12 @@ static void set_pending(psh_driver *d, pshi_task *task) {
 /* @return PSH_OK, PSH_E_FENCED. */
 static psh_status submit_one(psh_driver *d, pshi_task *task, int64_t now) {
     psh_action a = task->action;
-    psh_status st;
+    psh_status st = announce(d, task, now);
 
-    announce(d, task, now);
+    if (st != PSH_OK) {
+        pshi_task_end(d, task, st, now);
+        return PSH_OK;
+    }
     pshi_trace(d->env, PSH_TRACE_SUBMIT, now, a.id, a.want.kind, task->attempts);
     d->stats.submitted++;
     if (pshi_action_is_view(a.want.kind)) {

@@ -45,6 +45,9 @@ typedef struct pshi_tasks {
     pshi_idmap done_index;
 } pshi_tasks;
 
+/** Asked once before an action is handed over for the first time. @return PSH_OK, or the error it ends with. */
+typedef psh_status (*pshi_gate)(void *user, const psh_action *action);
+
 struct psh_driver {
     psh_env *env;
     psh_schema *schema;
@@ -62,6 +65,8 @@ struct psh_driver {
     uint64_t generation; /* of the last checkpoint */
     psh_change_batch *scratch; /* changes kept while echoes are taken out; made when first needed */
     pshi_tasks tasks;
+    pshi_gate gate; /* NULL: all may go */
+    void *gate_user;
     psh_driver_stats stats;
 };
 

@@ -67,7 +67,7 @@ double pshi_calibrate(const pshi_calibrator *c, double raw) {
 }
 
 static void note_shown(pshi_shown *s, double shown, int outcome) {
-    s->p[s->head] = (float)(shown + (outcome ? 2 : 0));
+    s->p[s->head] = (float)(outcome ? -shown : shown);
     s->head = (s->head + 1) % PSHI_DUE;
     s->count += s->count < PSHI_DUE;
     s->total++;
@@ -84,34 +84,44 @@ void pshi_calibrate_learn(pshi_calibration *all, pshi_calibrator *c, double raw,
 }
 
 static double shown_of(float p) {
-    return p >= 1.5F ? (double)p - 2 : (double)p;
+    return fabs((double)p);
 }
 
 static int by_shown(const void *a, const void *b) {
-    float x = *(const float *)a, y = *(const float *)b;
-    double p = shown_of(x), q = shown_of(y);
+    double p = shown_of(*(const float *)a), q = shown_of(*(const float *)b);
 
-    if (p != q)
-        return p < q ? -1 : 1;
-    return x < y ? -1 : x > y;
+    return p < q ? -1 : p > q;
+}
+
+/* Outcomes of equal probabilities stand in no order of their own: each counts as their mean. */
+static double run_mean(const float *p, uint32_t at, uint32_t n, uint32_t *end) {
+    uint32_t i = at, hits = 0;
+
+    while (i < n && shown_of(p[i]) == shown_of(p[at])) {
+        hits += signbit(p[i]) ? 1 : 0; /* -0 is a hit too */
+        i++;
+    }
+    *end = i;
+    return (double)hits / (i - at);
 }
 
 double pshi_calibration_error(const pshi_shown *s) {
     float p[PSHI_DUE];
-    double error = 0, sum, hits;
-    uint32_t i, j, to;
+    double error = 0, sum, mean = 0;
+    uint32_t i, j, to, end = 0;
 
     if (s->count < LEAST_DUE)
         return 0;
     memcpy(p, s->p, s->count * sizeof *p);
     qsort(p, s->count, sizeof *p, by_shown);
     for (i = 0, j = 0; i < MASSES; i++) {
-        sum = hits = 0;
+        sum = 0;
         for (to = (uint32_t)((uint64_t)s->count * (i + 1) / MASSES); j < to; j++) {
-            sum += shown_of(p[j]);
-            hits += p[j] >= 1.5F;
+            if (j == end)
+                mean = run_mean(p, j, s->count, &end);
+            sum += mean - shown_of(p[j]);
         }
-        error += fabs(hits - sum);
+        error += fabs(sum);
     }
     return error / s->count;
 }

@@ -17,7 +17,7 @@ typedef struct pshi_calibrator {
 
 /** The latest predictions as they were shown, with their outcomes. Zeroed is empty. */
 typedef struct pshi_shown {
-    float p[PSHI_DUE];      /* the probability shown, + 2 if it came true */
+    float p[PSHI_DUE];      /* the probability shown, its sign set if it came true */
     uint32_t head;
     uint32_t count;
     uint64_t total;

@@ -28,7 +28,7 @@ struct psh_forecaster {
 };
 
 /** A write whose labels are ids: what observers keep. */
-typedef struct pshi_write {
+typedef struct pshi_written {
     uint32_t table;
     uint32_t label_count;
     int64_t time;
@@ -37,14 +37,14 @@ typedef struct pshi_write {
     double rows;
     double bytes;
     uint64_t labels[16];
-} pshi_write;
+} pshi_written;
 
 psh_status pshi_options_check(psh_forecaster_options *o, const psh_forecaster_options *given, psh_error *err);
 /** Checks and reads a record as far as that needs no forecaster's state. */
 psh_status pshi_query_record_read(const psh_schema *schema, const psh_query_record *r, psh_query_record *out);
-psh_status pshi_write_record_read(const psh_schema *schema, const psh_write_record *r, pshi_write *out);
+psh_status pshi_write_record_read(const psh_schema *schema, const psh_write_record *r, pshi_written *out);
 psh_status pshi_take_query(psh_forecaster *f, const psh_query_record *r);
-psh_status pshi_take_write(psh_forecaster *f, const pshi_write *w);
+psh_status pshi_take_write(psh_forecaster *f, const pshi_written *w);
 /** Takes in what the observers hold. @return PSH_OK, PSH_E_NOMEM (the rest stays with them). */
 psh_status pshi_observers_drain(psh_forecaster *f);
 uint64_t pshi_forecaster_bytes(const psh_forecaster *f);

@@ -38,7 +38,7 @@ static int is_name(const char *s) {
     return s && *s && strlen(s) < 256;
 }
 
-psh_status pshi_write_record_read(const psh_schema *schema, const psh_write_record *r, pshi_write *out) {
+psh_status pshi_write_record_read(const psh_schema *schema, const psh_write_record *r, pshi_written *out) {
     psh_write_record w;
     psh_status st;
     uint32_t i;
@@ -143,7 +143,7 @@ static psh_status finish(intake *in, double amount, double bytes) {
     return PSH_OK;
 }
 
-psh_status pshi_take_write(psh_forecaster *f, const pshi_write *w) {
+psh_status pshi_take_write(psh_forecaster *f, const pshi_written *w) {
     psh_status st;
     uint32_t i;
     intake in;
@@ -231,7 +231,7 @@ psh_status psh_forecaster_observe_query(psh_forecaster *f, const psh_query_recor
 }
 
 psh_status psh_forecaster_observe_write(psh_forecaster *f, const psh_write_record *r) {
-    pshi_write read;
+    pshi_written read;
     psh_status st;
 
     if (!f)

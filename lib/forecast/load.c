@@ -50,7 +50,7 @@ static void get_shown(pshi_cursor *c, pshi_shown *s) {
     }
     for (i = 0; i < s->count; i++) {
         p = pshi_get_f64(c);
-        if (p < 0 || p > 3 || (p > 1 && p < 2))
+        if (p < -1 || p > 1)
             pshi_read_bad(c);
         s->p[i] = (float)p;
     }

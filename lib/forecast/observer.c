@@ -13,7 +13,7 @@ typedef struct observed {
     uint32_t reserved;
     union {
         psh_query_record query; /* holds a reference */
-        pshi_write write;
+        pshi_written write;
     } as;
 } observed;
 
@@ -125,7 +125,7 @@ psh_status psh_observer_query(psh_observer *o, const psh_query_record *r) {
 }
 
 psh_status psh_observer_write(psh_observer *o, const psh_write_record *r) {
-    pshi_write read;
+    pshi_written read;
     observed *at;
     psh_status st;
 

@@ -121,7 +121,8 @@ static void members_at(
     }
 }
 
-/* Weights by 1 / error^2; equal where nothing was scored yet; the mean where there is no member. */
+/* Weights by 1 / error^4, so that members that err alike share and one that errs twice as much hardly counts;
+   equal where nothing was scored yet; the mean where there is no member. */
 static double combine(const pshi_series *s, const pshi_error *error, const double y[PSHI_MEMBERS]) {
     double sum = 0, weight = 0, plain = 0, w;
     uint32_t i, n = 0;
@@ -134,7 +135,7 @@ static double combine(const pshi_series *s, const pshi_error *error, const doubl
         if (error[i].weight < FEW_SCORED)
             continue;
         w = (double)error[i].sum / (double)error[i].weight + 1e-6;
-        w = 1 / (w * w);
+        w = 1 / (w * w * w * w);
         sum += w * y[i];
         weight += w;
     }
@@ -240,16 +241,18 @@ static void score_all(pshi_series *s, const pshi_shape *shape, int64_t bucket, d
 static void learn(pshi_series *s, const pshi_shape *shape, int64_t bucket, double y) {
     int64_t age = pshi_series_age(s, bucket + 1);
     double part = 1 / (double)age;
-    uint32_t k;
+    uint32_t k, m;
 
     s->ring[pshi_slot(bucket, shape->ring)] = (float)y;
     s->mean += (part > shape->fade ? part : shape->fade) * (y - s->mean);
     s->rows *= SIZE_FADE;
     s->bytes *= SIZE_FADE;
     s->idle = y > 0 ? 0 : s->idle + 1;
-    for (k = 0; k < PSHI_SEASONS; k++)
+    for (k = 0; k < PSHI_SEASONS; k++) {
+        m = shape->season[k];
         if (s->holt[k].alpha > 0)
-            pshi_holt_update(&s->holt[k], &s->season[k][pshi_slot(bucket, shape->season[k])], y);
+            pshi_holt_update(&s->holt[k], &s->season[k][pshi_slot(bucket, m)], y, (uint32_t)(age / (int64_t)m));
+    }
 }
 
 static void forecast_all(pshi_series *s, const pshi_shape *shape, int64_t bucket, pshi_calibration *c) {

@@ -314,11 +314,6 @@ psh_status psh_wants_add(psh_wants *w, const psh_want *want, psh_error *err) {
     return PSH_OK;
 }
 
-void pshi_wants_truncate(psh_wants *w, size_t count) {
-    while (w->count > count)
-        psh_query_unref(w->items[--w->count].definition);
-}
-
 size_t psh_wants_count(const psh_wants *w) {
     return w->count;
 }

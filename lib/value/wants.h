@@ -26,8 +26,6 @@ void pshi_want_put(pshi_writer *w, const psh_want *want);
  * caller's reference (or NULL); else out->definition is NULL.
  */
 psh_status pshi_want_get(psh_env *env, psh_schema *schema, pshi_cursor *c, psh_want *out, psh_error *err);
-/** Forgets all but the first `count`: takes back what a call that fails has added. */
-void pshi_wants_truncate(psh_wants *w, size_t count);
 /** One line's worth, without its end. */
 void pshi_want_text(pshi_writer *w, const psh_want *want);
 
