@@ -23,15 +23,15 @@ typedef struct psh_forecaster psh_forecaster;
 typedef struct psh_forecaster_options {
     uint32_t struct_size;
     uint32_t flags;          /**< none yet: not 0 is PSH_E_UNSUPPORTED */
-    int64_t bucket_ns;       /**< width of one sample; default 1 h */
+    int64_t bucket_ns;       /**< width of one sample, 1 ms..366 days; default 1 h */
     uint32_t season_short;   /**< buckets per short season, 2..4096; default 24 */
-    uint32_t season_long;    /**< buckets per long season, a multiple of the short; default 168 */
+    uint32_t season_long;    /**< buckets per long season, a multiple of the short, <= 65536; default 168 */
     uint32_t horizon;        /**< buckets ahead that are scored, 1..season_long; default 48 */
     uint32_t max_templates;  /**< default 4096; the least asked goes first */
     uint32_t max_tenants;    /**< default 65536 */
     uint32_t max_series;     /**< all kinds together; default 131072 */
     uint64_t max_bytes;      /**< heap cap, shedding is counted; default 1 GiB */
-    int64_t lateness_ns;     /**< how late an event may be and still count; default 1 h */
+    int64_t lateness_ns;     /**< how late an event may be and still count, < 8192 buckets; default 1 h */
 } psh_forecaster_options;
 
 /** Writes the defaults into the first `size` bytes of *o. @return PSH_OK, PSH_E_INVALID. */
@@ -74,7 +74,11 @@ typedef struct psh_write_record {
     size_t label_count;      /**< <= 16 */
 } psh_write_record;
 
-/** O(1). @return PSH_OK, PSH_E_INVALID, PSH_E_TIME (too late to count), PSH_E_LIMIT (shed), PSH_E_NOMEM. */
+/**
+ * O(1). Where a limit refuses a series, the record counts in its others, and stats tell what was shed.
+ * @return PSH_OK, PSH_E_INVALID, PSH_E_TIME (too late, or farther ahead of the last step than two short
+ *         seasons and 48 buckets), PSH_E_LIMIT (no series could count it: shed), PSH_E_NOMEM.
+ */
 PSH_API psh_status psh_forecaster_observe_query(psh_forecaster *f, const psh_query_record *r);
 /** O(1). The same returns. */
 PSH_API psh_status psh_forecaster_observe_write(psh_forecaster *f, const psh_write_record *r);

@@ -209,7 +209,8 @@ static psh_status add_zone(pshi_wish *w, const pshi_series *s) {
     e = pshi_wish_entry(w, s, PSH_DEMAND_ZONE, s->subject.id, &load);
     e.subject = s->subject;
     if (w->r.source == PSH_DEMAND_FORECAST)
-        e.confidence = pshi_calibrate(&w->f->calibration.zone, pshi_sum_above(&load.sum, s, &w->f->shape, bar));
+        e.confidence = pshi_calibrate(
+            &w->f->calibration.zone, pshi_sum_above(&load.sum, s, &w->f->shape, bar));
     return pshi_wish_add(w, &e);
 }
 
@@ -295,7 +296,8 @@ psh_status psh_forecaster_demand(
     if (st == PSH_OK)
         st = add_zones(&w);
     if (st == PSH_OK)
-        st = psh_demand_create(f->env, w.r.now, w.r.source, w.r.quantile, w.list, w.count, sizeof *w.list, out, err);
+        st = psh_demand_create(
+            f->env, w.r.now, w.r.source, w.r.quantile, w.list, w.count, sizeof *w.list, out, err);
     else
         pshi_fail(err, st, "", "no memory for the demand");
     pshi_wish_cut(&w, 0, 0, by_count);

@@ -54,7 +54,8 @@ static psh_status keep_view(pshi_wish *w, pshi_idmap *seen, const psh_demand_ent
     return PSH_OK;
 }
 
-static psh_demand_entry view_entry(pshi_wish *w, const pshi_template *t, const pshi_series *s, psh_query *definition) {
+static psh_demand_entry view_entry(
+    const pshi_wish *w, const pshi_template *t, const pshi_series *s, psh_query *definition) {
     psh_template_info info;
     psh_demand_entry e;
     pshi_load load;
@@ -71,7 +72,7 @@ static psh_demand_entry view_entry(pshi_wish *w, const pshi_template *t, const p
     return e;
 }
 
-static psh_status add_view(pshi_wish *w, pshi_idmap *seen, const pshi_template *t) {
+static psh_status wish_view(pshi_wish *w, pshi_idmap *seen, const pshi_template *t) {
     psh_subject subject = { PSH_SUBJECT_TEMPLATE, t->table, t->id };
     const pshi_series *s = pshi_store_find(&w->f->store, &subject);
     int64_t bucket = view_bucket(w->f, t);
@@ -108,7 +109,7 @@ psh_status pshi_wish_views(pshi_wish *w) {
 
     st = pshi_templates_sort(w->f->env, &w->f->templates);
     for (i = 0; st == PSH_OK && i < w->f->templates.count; i++)
-        st = add_view(w, &seen, &w->f->templates.list[w->f->templates.order[i]]);
+        st = wish_view(w, &seen, &w->f->templates.list[w->f->templates.order[i]]);
     pshi_idmap_free(w->f->env, &seen);
     pshi_wish_cut(w, first, w->r.max_views, by_gain);
     return st;

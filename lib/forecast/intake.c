@@ -88,7 +88,7 @@ static int begin(intake *in, psh_forecaster *f, int64_t time) {
     return 0;
 }
 
-static int has_room(const psh_forecaster *f, uint32_t kind) {
+static int has_series_room(const psh_forecaster *f, uint32_t kind) {
     if (f->store.count >= f->o.max_series)
         return 0;
     if (kind == PSH_SUBJECT_TENANT && f->store.tenants >= f->o.max_tenants)
@@ -102,7 +102,7 @@ static psh_status add_series(intake *in, uint32_t kind, uint32_t table, uint64_t
     pshi_series *s = pshi_store_find(&in->f->store, &subject);
     psh_status st = PSH_OK;
 
-    if (!s && !has_room(in->f, kind)) {
+    if (!s && !has_series_room(in->f, kind)) {
         in->f->shed++;
         return PSH_OK;
     }

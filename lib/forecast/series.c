@@ -92,11 +92,11 @@ double pshi_series_actual(const pshi_series *s, const pshi_shape *shape, int64_t
 /* The value whole seasons before the bucket that is `lead` ahead; < 0 if history does not reach. */
 static double season_before(
     const pshi_series *s, const pshi_shape *shape, int64_t closed, uint32_t lead, uint32_t k) {
-    int64_t m = shape->season[k], bucket = closed - 1 + (int64_t)lead;
+    uint32_t m = shape->season[k], back = lead <= m ? m : m * ((lead - 1) / m + 1);
 
-    if (pshi_series_age(s, closed) < m)
+    if (pshi_series_age(s, closed) < (int64_t)m)
         return -1;
-    return (double)s->ring[pshi_slot(bucket - m * (((int64_t)lead + m - 1) / m), shape->ring)];
+    return (double)s->ring[pshi_slot(closed - 1 + (int64_t)lead - (int64_t)back, shape->ring)];
 }
 
 static double holt_ahead(const pshi_series *s, const pshi_shape *shape, int64_t closed, uint32_t lead, uint32_t k) {

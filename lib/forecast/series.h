@@ -113,7 +113,7 @@ typedef struct pshi_sum {
 void pshi_sum_add(
     pshi_sum *sum, const pshi_series *s, const pshi_shape *shape, int64_t closed, int64_t bucket, double share,
     double p);
-/** The p-quantile of the whole: from residuals of totals where there are enough, never above the sum of quantiles. */
+/** The p-quantile of the whole: from residuals of totals where there are enough, at most the sum of quantiles. */
 double pshi_sum_upper(const pshi_sum *sum, const pshi_series *s, const pshi_shape *shape, double p);
 /** P(total > bar). */
 double pshi_sum_above(const pshi_sum *sum, const pshi_series *s, const pshi_shape *shape, double bar);

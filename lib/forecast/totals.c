@@ -72,7 +72,8 @@ static void score_total(pshi_series *s, const pshi_shape *shape, const pshi_tota
 }
 
 /* What demand would say of the window that starts now. */
-static void predict(pshi_series *s, const pshi_shape *shape, const pshi_sum *sum, pshi_total *t, pshi_calibration *c) {
+static void predict_window(
+    const pshi_series *s, const pshi_shape *shape, const pshi_sum *sum, pshi_total *t, const pshi_calibration *c) {
     t->raw = -1;
     t->shown = 0;
     t->bar = 0;
@@ -105,5 +106,5 @@ void pshi_totals_close(pshi_series *s, const pshi_shape *shape, int64_t bucket, 
     sum.lead = shape->width;
     t->from = next;
     t->mean = sum.mean;
-    predict(s, shape, &sum, t, c);
+    predict_window(s, shape, &sum, t, c);
 }
