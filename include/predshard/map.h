@@ -42,13 +42,15 @@ PSH_API void psh_map_destroy(psh_map *m);
 
 /**
  * Adds wants: quarantines, partitions of the interval that holds now and of those that begin within
- * lead_ns, activations and seals that are due. Intervals that exist are left as they are.
+ * lead_ns, activations and seals that are due. Intervals that exist are left as they are, but for holes that
+ * failed creations left, and for arcs whose drop failed after another of their interval was dropped.
  * Pure: the map changes only through begin and complete.
  */
 PSH_API psh_status psh_map_propose(
     psh_map *m, const psh_demand *demand, int64_t now, psh_wants *out, psh_error *err);
 /**
- * An action on a partition was handed to the host. Repeating it does no harm.
+ * An action on a partition was handed to the host. Repeating it does no harm, before or after it completed.
+ * One at a time on a partition; a quarantine is only created and activated.
  * @return PSH_OK, PSH_E_STATE (illegal transition), PSH_E_LIMIT, PSH_E_INVALID, PSH_E_NOMEM.
  */
 PSH_API psh_status psh_map_begin(psh_map *m, const psh_action *a);
@@ -67,10 +69,17 @@ PSH_API psh_status psh_map_observe_write(
     uint64_t position);
 /** sealed -> active, so that rows of it may be changed. @return PSH_OK, PSH_E_STATE, PSH_E_NOT_FOUND. */
 PSH_API psh_status psh_map_reopen(psh_map *m, uint64_t partition);
-/** Adds every partition that is not dropped. */
+/**
+ * Adds every partition that exists and is not dropped. An interval's arcs own their keys all together or not at
+ * all: until its arcs tile the ring and the last of them is active, active ones are shown as warming; once one
+ * of them is dropped, the others are shown no more. On failure the draft is good for nothing.
+ */
 PSH_API psh_status psh_map_export(const psh_map *m, psh_world_draft *d);
 PSH_API size_t psh_map_count(const psh_map *m);
-/** By (table, interval, arc_first); quarantines last. Borrowed. @return NULL past the end. */
+/**
+ * By (table, interval, arc_first); quarantines last; one being created is warming. Borrowed.
+ * @return NULL past the end.
+ */
 PSH_API const psh_partition *psh_map_get(const psh_map *m, size_t i);
 PSH_API psh_status psh_map_save(const psh_map *m, psh_buffer *out);
 PSH_API psh_status psh_map_load(

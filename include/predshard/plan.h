@@ -55,7 +55,7 @@ typedef struct psh_want {
     int64_t not_before;        /**< earliest start; PSH_TIME_MIN = now */
     int64_t deadline;          /**< must be done by; PSH_TIME_MAX = none */
     psh_query *definition;     /**< views: else NULL */
-    uint64_t generation;       /**< tells a kind repeated on one subject apart (built again, sealed again); else 0 */
+    uint64_t generation;       /**< tells a kind repeated on one subject apart (built, sealed again); else 0 */
     uint32_t ordinal;          /**< partitions: number among the arcs of the interval, part of the table's name */
     uint32_t reserved;         /**< 0 */
 } psh_want;

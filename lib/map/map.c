@@ -223,7 +223,7 @@ static uint64_t whole_bytes(double x) {
     return x >= 0x1p63 ? UINT64_C(1) << 63 : (uint64_t)x + (x > (double)(uint64_t)x);
 }
 
-static psh_partition partition_of(const psh_want *w) {
+static psh_partition new_partition(const psh_want *w) {
     psh_partition p = { .id = w->subject, .table = w->table, .state = PSH_PARTITION_WARMING, .node = w->node,
                         .tier = w->tier, .ordinal = w->ordinal, .interval = w->interval,
                         .time_from = w->time_from, .time_to = w->time_to, .arc_first = w->arc_first,
@@ -240,7 +240,7 @@ static psh_status begin_create(psh_map *m, const psh_action *a) {
 
     if (!(a->want.resources.bytes >= 0)) /* a NaN too */
         return PSH_E_INVALID;
-    s.p = partition_of(&a->want);
+    s.p = new_partition(&a->want);
     if (pshi_map_check_partition(m, &s.p) != PSH_OK)
         return PSH_E_INVALID;
     return pshi_map_insert(m, &s);

@@ -8,7 +8,7 @@
 
 #define SLOT_LEAST 24u /* bytes of the shortest slot: bounds the count on load */
 
-static void put_options(pshi_writer *w, const psh_map_options *o) {
+static void put_map_options(pshi_writer *w, const psh_map_options *o) {
     pshi_put_var(w, o->target_bytes);
     pshi_put_var(w, o->max_arcs);
     pshi_put_var(w, o->max_partitions);
@@ -20,7 +20,7 @@ static void put_options(pshi_writer *w, const psh_map_options *o) {
     pshi_put_var(w, o->default_arcs);
 }
 
-static void get_options(pshi_cursor *c, psh_map_options *o) {
+static void get_map_options(pshi_cursor *c, psh_map_options *o) {
     o->target_bytes = pshi_get_var(c);
     o->max_arcs = pshi_get_var32(c);
     o->max_partitions = pshi_get_var32(c);
@@ -37,7 +37,7 @@ static void encode_map(pshi_writer *w, const void *value) {
     const pshi_slot *s;
     size_t i;
 
-    put_options(w, &m->o);
+    put_map_options(w, &m->o);
     pshi_put_var(w, m->count);
     for (i = 0; i < m->count; i++) {
         s = pshi_map_slot(m, i);
@@ -137,7 +137,7 @@ psh_status psh_map_load(
     st = pshi_frame_load(env, data, size, PSHI_KIND_MAP, max_bytes, &frame, &c, err);
     if (st != PSH_OK)
         return st;
-    get_options(&c, &o);
+    get_map_options(&c, &o);
     st = c.status != PSH_OK ? pshi_fail(err, PSH_E_CORRUPT, "data", "damaged options")
                             : pshi_load_status(psh_map_create(env, schema, &o, &m, err), err);
     if (st == PSH_OK)

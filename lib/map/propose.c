@@ -94,7 +94,7 @@ static psh_status read_demand(proposal *c) {
 }
 
 static const expected *find_expected(const proposal *c, uint32_t table, int64_t interval) {
-    expected key = { table, interval, 0, INFINITY }; /* sorts before all of its interval */
+    expected key = { table, interval, 0, HUGE_VAL }; /* sorts before all of its interval */
     size_t lo = 0, hi = c->interval_count, mid;
 
     while (lo < hi) {
@@ -358,7 +358,7 @@ static psh_status want_due(proposal *c, const pshi_slot *s) {
     return psh_wants_add(c->out, &w, c->err);
 }
 
-static psh_status propose_all(proposal *c) {
+static psh_status propose_map(proposal *c) {
     uint32_t tables = (uint32_t)psh_schema_table_count(c->m->schema), t;
     psh_status st = PSH_OK;
     size_t i;
@@ -398,7 +398,7 @@ psh_status psh_map_propose(psh_map *m, const psh_demand *demand, int64_t now, ps
     before = psh_wants_count(out);
     st = read_demand(c);
     if (st == PSH_OK)
-        st = propose_all(c);
+        st = propose_map(c);
     if (st != PSH_OK)
         pshi_wants_truncate(out, before);
     pshi_free(m->env, c->intervals);

@@ -57,7 +57,7 @@ static void take(pshi_account *a, uint64_t *kind_of_account, uint64_t *held, uin
     a->granted += bytes;
 }
 
-static void release_held(psh_tiers *t, pshi_holding *h) {
+static void give_back_held(psh_tiers *t, pshi_holding *h) {
     pshi_account *a;
 
     if (h->account == PSH_NONE)
@@ -91,7 +91,7 @@ static void remove_holding(psh_tiers *t, pshi_holding *h) {
 }
 
 /* Brings used to `bytes`: out of what is reserved, then out of what is free; the rest overflows. */
-static void fill(psh_tiers *t, pshi_holding *h, uint64_t bytes) {
+static void fill_holding(psh_tiers *t, pshi_holding *h, uint64_t bytes) {
     pshi_account *a = &t->accounts[h->account];
     uint64_t grow, part;
 
@@ -116,11 +116,11 @@ static void fill(psh_tiers *t, pshi_holding *h, uint64_t bytes) {
 
 static psh_status insert_holding(psh_tiers *t, uint64_t subject, pshi_holding **out) {
     void *items = t->holdings;
-    psh_status st = pshi_reserve(t->env, &items, &t->holding_cap, t->holding_count + 1, sizeof *t->holdings);
     size_t at = lower_holding(t, subject);
     pshi_holding *h;
+    psh_status st = pshi_reserve(t->env, &items, &t->holding_cap, t->holding_count + 1, sizeof *t->holdings);
 
-    t->holdings = items;
+    t->holdings = items; /* the array may have moved */
     if (st != PSH_OK)
         return st;
     h = &t->holdings[at];
@@ -196,21 +196,21 @@ static void finish_move(psh_tiers *t, pshi_holding *h) {
     uint32_t to = h->to;
     pshi_account *a = &t->accounts[to];
 
-    release_held(t, h);
+    give_back_held(t, h);
     h->account = to;
     h->to = PSH_NONE;
     h->moving = 0;
     a->planned -= planned;
     a->reserved += planned;
     h->reserved = planned;
-    fill(t, h, filled);
+    fill_holding(t, h, filled);
 }
 
-static void finish(psh_tiers *t, pshi_holding *h, uint32_t kind) {
+static void finish_action(psh_tiers *t, pshi_holding *h, uint32_t kind) {
     pshi_account *a;
 
     if (kind == PSH_ACT_DROP_PARTITION || kind == PSH_ACT_DROP_VIEW)
-        release_held(t, h);
+        give_back_held(t, h);
     if (h->account == PSH_NONE)
         return;
     if (h->to != PSH_NONE)
@@ -224,7 +224,7 @@ static void finish(psh_tiers *t, pshi_holding *h, uint32_t kind) {
         give_back(a, &a->reserved, &h->reserved, h->reserved);
 }
 
-static void take_back(psh_tiers *t, pshi_holding *h) {
+static void take_back_action(psh_tiers *t, pshi_holding *h) {
     pshi_account *a;
 
     release_move(t, h);
@@ -233,7 +233,7 @@ static void take_back(psh_tiers *t, pshi_holding *h) {
     a = &t->accounts[h->account];
     give_back(a, &a->planned, &h->planned, h->planned);
     if (h->fresh && !h->used && !h->overflow)
-        release_held(t, h);
+        give_back_held(t, h);
 }
 
 psh_status psh_tiers_complete(psh_tiers *t, const psh_action *a, psh_status status) {
@@ -245,10 +245,10 @@ psh_status psh_tiers_complete(psh_tiers *t, const psh_action *a, psh_status stat
     if (!h || !h->pending_id || h->pending_id != a->id)
         return PSH_OK; /* said before, or never begun */
     if (status == PSH_OK) {
-        finish(t, h, h->pending);
+        finish_action(t, h, h->pending);
         h->done_id = a->id;
     } else {
-        take_back(t, h);
+        take_back_action(t, h);
     }
     h->pending_id = 0;
     h->pending = 0;
@@ -266,7 +266,7 @@ psh_status psh_tiers_observe_usage(psh_tiers *t, uint64_t subject, uint64_t byte
     h = pshi_tiers_find_holding(t, subject);
     if (!h || h->account == PSH_NONE)
         return PSH_E_NOT_FOUND;
-    fill(t, h, bytes);
+    fill_holding(t, h, bytes);
     return PSH_OK;
 }
 

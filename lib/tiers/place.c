@@ -54,13 +54,13 @@ static int is_of_view(uint32_t kind) {
 }
 
 /* Thousandths, so that integers decide. */
-static int64_t score_of(double x) {
+static int64_t want_score(double x) {
     return (int64_t)llround((x < 1e15 ? x : 1e15) * 1e3);
 }
 
 static int compare_wants(const void *x, const void *y) {
     const psh_want *a = x, *b = y;
-    int64_t sa = score_of(a->benefit), sb = score_of(b->benefit);
+    int64_t sa = want_score(a->benefit), sb = want_score(b->benefit);
 
     if (is_drop(a->kind) != is_drop(b->kind))
         return is_drop(a->kind) ? -1 : 1;
@@ -195,7 +195,7 @@ static const psh_partition *find_partition(const placing *c, const psh_want *w) 
 }
 
 /* Where a subject is: by the ledger, the world, this plan, or the want itself. @return 0 if unknown. */
-static int find_place(const placing *c, const psh_want *w, uint32_t *node, uint32_t *tier) {
+static int find_home(const placing *c, const psh_want *w, uint32_t *node, uint32_t *tier) {
     const pshi_holding *h = pshi_tiers_find_holding(c->t, w->subject);
     const psh_partition *p = find_partition(c, w);
     uint32_t made = pshi_idmap_find(&c->chosen[PSH_ACT_CREATE_PARTITION], w->subject);
@@ -247,7 +247,7 @@ static uint32_t *why_left(placing *c, const psh_want *w) {
     return NULL;
 }
 
-static psh_partition partition_of(const placing *c, const psh_want *w) {
+static psh_partition named_partition(const placing *c, const psh_want *w) {
     const psh_partition *known = find_partition(c, w);
     psh_partition p = { .id = w->subject, .table = w->table, .ordinal = w->ordinal, .interval = w->interval,
                         .time_from = w->time_from, .time_to = w->time_to, .arc_first = w->arc_first,
@@ -266,7 +266,7 @@ static psh_status name_action(const placing *c, const psh_want *w, placed *x, ps
         snprintf(x->name, sizeof x->name, "view_%016" PRIx64, w->subject);
         return PSH_OK;
     }
-    p = partition_of(c, w);
+    p = named_partition(c, w);
     st = psh_partition_name(c->schema, &p, x->name, sizeof x->name);
     return st == PSH_OK ? st : pshi_fail(err, st, "wants", "a partition that the schema cannot name");
 }
@@ -285,15 +285,15 @@ static void explain(const placing *c, const psh_want *w, placed *x) {
     snprintf(
         x->reason, sizeof x->reason,
         "%s: %" PRIu64 " bytes, %s on node %u tier %u; benefit %" PRId64 ", cost %" PRId64 " work units a day",
-        psh_why_text(w->why), bytes, verb, (unsigned)w->node, (unsigned)w->tier, score_of(w->benefit) / 1000,
-        score_of(w->cost) / 1000);
+        psh_why_text(w->why), bytes, verb, (unsigned)w->node, (unsigned)w->tier, want_score(w->benefit) / 1000,
+        want_score(w->cost) / 1000);
 }
 
 /* Settles where it is done, and takes or promises the room. @return 0 if there is no place. */
-static int settle(placing *c, psh_action *a, placed *x) {
+static int settle_action(placing *c, psh_action *a, placed *x) {
     const pshi_holding *h = pshi_tiers_find_holding(c->t, a->want.subject);
     uint32_t node, tier;
-    int is_known = find_place(c, &a->want, &node, &tier);
+    int is_known = find_home(c, &a->want, &node, &tier);
 
     x->account = PSH_NONE;
     if (is_known && (find_partition(c, &a->want) || (h && h->account != PSH_NONE))) {
@@ -336,7 +336,7 @@ static psh_status place_want(placing *c, const psh_want *w, psh_error *err) {
     a->want = *w;
     a->from_node = PSH_NONE;
     a->from_tier = PSH_NONE;
-    if (!settle(c, a, x)) {
+    if (!settle_action(c, a, x)) {
         c->left.no_room++;
         return PSH_OK;
     }

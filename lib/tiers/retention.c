@@ -61,7 +61,7 @@ static int compare_due(const void *x, const void *y) {
     return a->id < b->id ? -1 : a->id > b->id;
 }
 
-static psh_want want_due(const psh_tiers *t, const due_partition *d) {
+static psh_want want_by_age(const psh_tiers *t, const due_partition *d) {
     const psh_partition *p = d->p;
     const pshi_holding *h = pshi_tiers_find_holding(t, p->id);
     psh_want w = { .kind = d->kind, .why = PSH_WHY_RETENTION, .subject = p->id, .table = p->table,
@@ -97,7 +97,7 @@ psh_status psh_tiers_propose(
     if (n)
         qsort(due, n, sizeof *due, compare_due);
     for (i = 0; st == PSH_OK && i < n; i++) {
-        w = want_due(t, &due[i]);
+        w = want_by_age(t, &due[i]);
         st = psh_wants_add(out, &w, err);
     }
     if (st != PSH_OK)

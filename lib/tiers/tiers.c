@@ -104,7 +104,7 @@ static psh_status copy_retention(psh_tiers *t, psh_error *err) {
     return PSH_OK;
 }
 
-static psh_status check_options(const psh_tiers_options *o, psh_error *err) {
+static psh_status check_tiers_options(const psh_tiers_options *o, psh_error *err) {
     if (o->flags)
         return pshi_fail(err, PSH_E_UNSUPPORTED, "flags", "unknown flag");
     if (!o->tiers || o->tier_count < 1 || o->tier_count > MAX_ACCOUNTS)
@@ -150,7 +150,7 @@ psh_status psh_tiers_create(psh_env *env, const psh_tiers_options *options, psh_
     (void)psh_tiers_options_init(&o, sizeof o);
     if ((st = pshi_options_copy(&o, sizeof o, options, err)) != PSH_OK)
         return st;
-    if ((st = check_options(&o, err)) != PSH_OK)
+    if ((st = check_tiers_options(&o, err)) != PSH_OK)
         return st;
     if (!o.max_actions)
         o.max_actions = DEFAULT_ACTIONS;

@@ -125,7 +125,7 @@ static psh_status get_retention(loading *l, pshi_cursor *c, size_t max_bytes, ps
 }
 
 /* Everything up to the holdings. Accounts were saved in order, so create must leave them so. */
-static psh_status get_options(
+static psh_status get_tiers_options(
     loading *l, pshi_cursor *c, size_t max_bytes, psh_tiers **out, psh_error *err) {
     psh_status st;
     size_t i;
@@ -248,7 +248,7 @@ psh_status psh_tiers_load(
     st = pshi_frame_load(env, data, size, PSHI_KIND_TIERS, max_bytes, &frame, &c, err);
     if (st != PSH_OK)
         return st;
-    st = get_options(&l, &c, max_bytes, &t, err);
+    st = get_tiers_options(&l, &c, max_bytes, &t, err);
     if (st == PSH_OK)
         st = get_holdings(t, &c, max_bytes, err);
     if (st == PSH_OK && pshi_read_end(&c) != PSH_OK)

@@ -48,7 +48,8 @@ static void a_load_gives_the_same_map(void **state) {
     assert_int_equal(psh_buffer_size(a), psh_buffer_size(b));
     assert_memory_equal(psh_buffer_data(a), psh_buffer_data(b), psh_buffer_size(a));
     psh_map_destroy(copy);
-    assert_int_equal(psh_map_load(env, schema, psh_buffer_data(a), psh_buffer_size(a), 8, &copy, NULL), PSH_E_LIMIT);
+    i = psh_buffer_size(a);
+    assert_int_equal(psh_map_load(env, schema, psh_buffer_data(a), i, 8, &copy, NULL), PSH_E_LIMIT);
     psh_map_destroy(m);
     psh_buffer_destroy(a);
     psh_buffer_destroy(b);
