@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "math/exact_sum.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -211,10 +212,10 @@ size_t pshi_sparse_split(const pshi_sparse_sum *s, double out[PSHI_EXACT_PARTS])
     do {
         out[n] = pshi_sparse_read(&rest);
         if (!isfinite(out[n]))
-            return 0;
+            out[n] = copysign(DBL_MAX, out[n]);
         pshi_sparse_subtract(&rest, out[n++]);
     } while (n < PSHI_EXACT_PARTS && !pshi_sparse_is_zero(&rest));
-    return n;
+    return pshi_sparse_is_zero(&rest) ? n : 0;
 }
 
 void pshi_sparse_put(pshi_writer *w, const pshi_sparse_sum *s) {

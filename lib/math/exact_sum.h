@@ -9,7 +9,7 @@
 /* 64-bit limbs that hold 2^-1088 .. 2^1088: every double, and 2^63 times the largest. */
 #define PSHI_EXACT_LIMBS 34u
 /* Most doubles that an exact sum splits into. */
-#define PSHI_EXACT_PARTS 44u
+#define PSHI_EXACT_PARTS 64u
 
 /**
  * A fixed-point number in two's complement (Kulisch 2013; Neal 2015, arXiv:1505.05571) with room for all: for
@@ -46,9 +46,9 @@ int pshi_sparse_is_zero(const pshi_sparse_sum *s);
 /** @return the nearest double, ties to even; an infinity beyond the largest. */
 double pshi_sparse_read(const pshi_sparse_sum *s);
 /**
- * Doubles whose exact sum is *s, largest first, the first one pshi_sparse_read: what is left of a sum when it
- * has to travel as doubles.
- * @return their number, at least 1; 0 if the sum is beyond the largest double.
+ * Doubles whose exact sum is *s, largest first, the first one pshi_sparse_read (the largest double, where
+ * that is infinite): how a sum travels as doubles.
+ * @return their number, at least 1; 0 if there would be too many: the sum is far beyond the largest double.
  */
 size_t pshi_sparse_split(const pshi_sparse_sum *s, double out[PSHI_EXACT_PARTS]);
 /** Bytes of memory beyond the struct. */

@@ -296,7 +296,7 @@ psh_status pshi_part_prepare(
     return st;
 }
 
-static void add_wide(uint64_t w[PSHI_SUM_WORDS], pshi_i128 x, int sign) {
+void pshi_wide_add(uint64_t w[PSHI_SUM_WORDS], pshi_i128 x, int sign) {
     uint64_t d[PSHI_SUM_WORDS] = { (uint64_t)(pshi_u128)x, (uint64_t)((pshi_u128)x >> 64), x < 0 ? UINT64_MAX : 0 };
     unsigned carry = sign < 0;
     uint32_t i;
@@ -311,9 +311,9 @@ static void add_wide(uint64_t w[PSHI_SUM_WORDS], pshi_i128 x, int sign) {
 
 static void change_sum(uint64_t *g, const pshi_measure *m, const psh_value *v, int sign) {
     if (m->type == PSH_TYPE_DECIMAL)
-        add_wide(g + m->sum_at, pshi_decimal(v), sign);
+        pshi_wide_add(g + m->sum_at, pshi_decimal(v), sign);
     else if (m->type != PSH_TYPE_DOUBLE)
-        add_wide(g + m->sum_at, v->as.i64, sign);
+        pshi_wide_add(g + m->sum_at, v->as.i64, sign);
     else if (sign > 0)
         pshi_sparse_add(pshi_group_double(g, m), v->as.f64);
     else

@@ -70,6 +70,9 @@ psh_status pshi_part_begin_group(
 /** Counts memory of a bag or sum of p again after it changed. */
 uint64_t pshi_group_heap(const pshi_store *s, const uint64_t *g);
 
+/** w += x, or w -= x with sign < 0. */
+void pshi_wide_add(uint64_t w[PSHI_SUM_WORDS], pshi_i128 x, int sign);
+
 /* Parts of a group's words. */
 uint64_t pshi_group_count(const uint64_t *g, const pshi_measure *m);
 pshi_sparse_sum *pshi_group_double(uint64_t *g, const pshi_measure *m);

@@ -121,29 +121,38 @@ static psh_value int_value(uint32_t type, int64_t x) {
     return v;
 }
 
-/* Piece j of a sum of integers: each fits 64 bits. */
-static int wide_piece(const uint64_t *w, uint32_t j, psh_value *out) {
-    pshi_i128 rest = (pshi_i128)(((pshi_u128)w[1] << 64) | w[0]), x = 0;
-    uint32_t i;
+static int wide_fits(const uint64_t w[PSHI_SUM_WORDS], uint32_t words) {
+    uint64_t sign = w[words - 1] >> 63 ? UINT64_MAX : 0;
 
-    for (i = 0; i <= j; i++) {
-        x = rest > INT64_MAX ? INT64_MAX : rest < INT64_MIN ? INT64_MIN : rest;
-        rest -= x;
-    }
-    if (j == 0 || x != 0)
-        *out = int_value(PSH_TYPE_INT64, (int64_t)x);
-    return rest != 0;
+    return w[PSHI_SUM_WORDS - 1] == sign && (words > 1 || w[1] == sign);
 }
 
-static int decimal_piece(const uint64_t *w, const pshi_measure *m, uint32_t j, psh_value *out) {
-    if (w[2] != (w[1] >> 63 ? UINT64_MAX : 0))
-        return -1;
+/* The sum of integers fits pieces of 64 bits, of decimals 128: the largest there are, then the rest. */
+static int wide_piece(const uint64_t *sum, const pshi_measure *m, uint32_t j, psh_value *out) {
+    uint32_t words = m->type == PSH_TYPE_DECIMAL ? 2 : 1;
+    uint64_t w[PSHI_SUM_WORDS] = { sum[0], sum[1], sum[2] }, low, high;
+    int fits;
+
+    for (;; j--) {
+        fits = wide_fits(w, words);
+        low = fits ? w[0] : w[2] >> 63 ? 0 : UINT64_MAX;
+        high = fits ? w[1] : w[2] >> 63 ? (uint64_t)INT64_MIN : (uint64_t)INT64_MAX;
+        if (!fits && words == 1) {
+            low = high;
+            high = w[2];
+        }
+        if (!j || fits)
+            break;
+        pshi_wide_add(w, (pshi_i128)(((pshi_u128)high << 64) | low), -1);
+    }
     if (j)
         return 0;
-    *out = int_value(PSH_TYPE_DECIMAL, (int64_t)w[0]);
-    out->size = m->scale;
-    out->hi = (int64_t)w[1];
-    return 0;
+    *out = int_value(m->type, (int64_t)low);
+    if (words == 2) {
+        out->size = m->scale;
+        out->hi = (int64_t)high;
+    }
+    return !fits;
 }
 
 static int double_piece(const pshi_sparse_sum *s, uint32_t j, psh_value *out) {
@@ -170,9 +179,7 @@ static int sum_piece(uint64_t *g, const pshi_measure *m, uint32_t j, psh_value *
         return 0;
     if (m->type == PSH_TYPE_DOUBLE)
         return double_piece(pshi_group_double(g, m), j, out);
-    if (m->type == PSH_TYPE_DECIMAL)
-        return decimal_piece(g + m->sum_at, m, j, out);
-    return wide_piece(g + m->sum_at, j, out);
+    return wide_piece(g + m->sum_at, m, j, out);
 }
 
 static psh_value extreme(const read_plan *r, uint64_t *g, const pshi_measure *m, int least) {

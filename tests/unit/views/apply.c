@@ -25,7 +25,10 @@ typedef struct model {
     logged *log;
     size_t logged, delivered;
     uint64_t position;
+    int closed; /* the position was scanned or announced: nothing more is committed at it */
     uint64_t seed;
+    int wild;     /* values so large that some sums fit no type */
+    int compared; /* answers that came to an end */
 } model;
 
 static uint64_t dice(model *t, uint64_t n) {
@@ -35,7 +38,7 @@ static uint64_t dice(model *t, uint64_t n) {
 static row_of random_row(model *t, int64_t id) {
     static const char *const tenants[] = { "ATL", "BOS", "CLT" };
     static const char *const regions[] = { "east", "", "west" };
-    static const double xs[] = { 1e308, -1e308, 1e-300, 0.1, -0.1, 3.5, -0.0, 4.9e-324 };
+    static const double xs[] = { 1e306, -1e306, 1e-300, 0.1, -0.1, 3.5, -0.0, 4.9e-324 };
     row_of r = event_of(tenants[dice(t, 3)], TEST_T0 + (int64_t)dice(t, DAYS * 24 * 4) * (PSH_HOUR / 4), id,
         (int64_t)dice(t, 9) - 4, xs[dice(t, 8)]);
 
@@ -43,20 +46,23 @@ static row_of random_row(model *t, int64_t id) {
         r.v[3] = test_text(regions[dice(t, 3)]);
     if (!dice(t, 3))
         r.v[4] = test_null();
-    else if (!dice(t, 20))
+    else if (t->wild && !dice(t, 20))
         r.v[4] = test_int(dice(t, 2) ? INT64_MAX : INT64_MIN);
     if (!dice(t, 3))
         r.v[5] = test_null();
-    if (!dice(t, 9))
+    if (t->wild && !dice(t, 20))
+        r.v[5] = test_double(1.5e308);
+    if (t->wild && !dice(t, 9))
         r.v[6] = decimal_of(-1, INT64_MAX / 2);
     return r;
 }
 
 static void log_change(model *t, uint32_t op, const row_of *before, const row_of *after) {
     logged *l = &t->log[t->logged];
-    int same = t->logged && dice(t, 3) == 0;
+    int same = t->logged && !t->closed && dice(t, 3) == 0;
 
     assert_true(t->logged < LOG);
+    t->closed = 0;
     if (!same)
         t->position++;
     if (before)
@@ -95,7 +101,9 @@ static void deliver(model *t) {
     t->delivered = t->logged;
     psh_change_batch_destroy(b);
     if (dice(t, 2))
-        assert_ok(psh_materializer_advance(t->m, 1, t->position, TEST_T0 + (int64_t)t->position));
+        return;
+    t->closed = 1;
+    assert_ok(psh_materializer_advance(t->m, 1, t->position, TEST_T0 + (int64_t)t->position));
 }
 
 /* One part from the base as it is now, which is often ahead of what was delivered. */
@@ -105,6 +113,7 @@ static int fill_one(model *t) {
 
     if (psh_materializer_fill_begin(t->m, t->world, TEST_T0, &f) == PSH_END)
         return 0;
+    t->closed = 1;
     for (i = 0; i < ROWS; i++)
         if (t->live[i])
             assert_ok(psh_materializer_fill_rows(t->m, t->rows[i].v, 1));
@@ -128,6 +137,7 @@ static void assert_same(model *t, psh_answer *a, psh_answer *b) {
     assert_int_equal(st, psh_answer_finish(b));
     if (st != PSH_OK)
         return;
+    t->compared++;
     assert_ok(psh_buffer_create(t->env, &x));
     assert_ok(psh_buffer_create(t->env, &y));
     assert_ok(psh_answer_save(a, x));
@@ -201,13 +211,12 @@ static void check_all(model *t) {
 
     for (i = 0; i < VIEWS; i++) {
         for (groups = 0; groups <= (i == 2 ? 0 : 2); groups++) {
-            q = full_query(t->env, t->schema, groups == 1 ? (i == 1 ? 14 : 8) * PSH_HOUR : 0, groups);
+            q = full_query(t->env, t->schema, groups == 1 ? 8 * PSH_HOUR : 0, groups);
             assert_ok(psh_answer_create(t->env, q, 0, &a));
             assert_ok(psh_answer_create(t->env, q, 0, &b));
             base_answer(t, q, a);
             assert_ok(psh_materializer_read(
-                t->m, psh_query_id(t->definitions[i]), i == 1 ? TEST_T0 - 24 * PSH_HOUR + 24 * PSH_HOUR : TEST_T0,
-                TEST_T0 + DAYS * PSH_DAY, b));
+                t->m, psh_query_id(t->definitions[i]), TEST_T0, TEST_T0 + DAYS * PSH_DAY, b));
             assert_same(t, a, b);
             psh_answer_destroy(a);
             psh_answer_destroy(b);
@@ -281,6 +290,7 @@ static void test_equals_recomputation(void **state) {
     (void)state;
     for (seed = 1; seed <= 4; seed++) {
         start(&t, seed);
+        t.wild = seed % 2 == 0;
         for (step = 0, checked = 0; step < 1200; step++) {
             random_change(&t);
             if (!dice(&t, 20))
@@ -297,7 +307,7 @@ static void test_equals_recomputation(void **state) {
                 checked++;
             }
         }
-        assert_true(checked > 10);
+        assert_true(checked > 10 && (t.wild || t.compared == checked * 7));
         assert_ok(psh_materializer_view(t.m, 0, &info));
         assert_true(info.applied > 100 && info.skipped > 100 && info.filled > 0 && info.reads > 0);
         stop(&t);

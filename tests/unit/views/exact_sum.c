@@ -64,15 +64,21 @@ static void test_beyond_the_largest(void **state) {
     psh_env *env = NULL;
     pshi_sparse_sum s = { 0 };
     double parts[PSHI_EXACT_PARTS];
+    int i;
 
     (void)state;
     assert_ok(psh_env_create(NULL, &env, NULL));
     add(env, &s, DBL_MAX);
     add(env, &s, DBL_MAX);
     assert_true(isinf(pshi_sparse_read(&s)));
-    assert_int_equal(pshi_sparse_split(&s, parts), 0);
+    assert_int_equal(pshi_sparse_split(&s, parts), 2);
+    assert_true(parts[0] == DBL_MAX && parts[1] == DBL_MAX);
     add(env, &s, -DBL_MAX);
     assert_true(pshi_sparse_read(&s) == DBL_MAX);
+    for (i = 0; i < 100; i++)
+        add(env, &s, -DBL_MAX);
+    assert_true(pshi_sparse_read(&s) == -HUGE_VAL);
+    assert_int_equal(pshi_sparse_split(&s, parts), 0);
     pshi_sparse_free(env, &s);
     psh_env_destroy(env);
 }
