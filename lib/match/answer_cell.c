@@ -112,7 +112,9 @@ void pshi_cells_add(psh_answer *a, uint32_t group, const psh_value *row) {
             continue;
         if (g->fn != PSH_AGG_COUNT)
             add_value(a, g, c, v);
-        add_count(c, g->fn == PSH_AGG_COUNT ? (uint64_t)v->as.i64 : g->fn == PSH_AGG_AVG ? (uint64_t)v[1].as.i64 : 1);
+        if (g->fn == PSH_AGG_AVG)
+            v++; /* its count follows its sum */
+        add_count(c, g->fn == PSH_AGG_SUM ? 1 : (uint64_t)v->as.i64);
     }
 }
 

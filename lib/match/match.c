@@ -176,11 +176,23 @@ static int view_has(const pairing *m, uint32_t fn, uint32_t column) {
     return 0;
 }
 
-/* The number of values that are not NULL: kept by COUNT and AVG, and equal to the rows of a column without NULL. */
+static int view_measures(const pairing *m, uint32_t column) {
+    size_t i;
+
+    for (i = 0; i < m->d->aggregate_count; i++)
+        if (m->d->aggregates[i].column == column)
+            return 1;
+    return 0;
+}
+
+/*
+ * The number of values that are not NULL: kept by COUNT and AVG, and equal to the rows where the column is never
+ * NULL. Even then the view must know the column, so that whoever reads it need not know the schema.
+ */
 static int view_counts(const pairing *m, uint32_t column) {
     const psh_column_spec *c = column_of(m, column);
 
-    if (column == PSH_NONE || (c && !(c->flags & PSH_COLUMN_NULLABLE)))
+    if (column == PSH_NONE || (c && !(c->flags & PSH_COLUMN_NULLABLE) && view_measures(m, column)))
         return 1;
     return view_has(m, PSH_AGG_COUNT, column) || view_has(m, PSH_AGG_AVG, column);
 }

@@ -247,7 +247,8 @@ static void test_aggregates(void **state) {
     static const reason_case cases[] = {
         { { { PSH_AGG_SUM, 4 } }, 1, { PSH_AGG_COUNT, PSH_NONE }, PSH_MATCH_YES },
         { { { PSH_AGG_SUM, 4 } }, 1, { PSH_AGG_COUNT, 4 }, PSH_MATCH_AGGREGATE },
-        { { { PSH_AGG_SUM, 4 } }, 1, { PSH_AGG_COUNT, 5 }, PSH_MATCH_YES },
+        { { { PSH_AGG_SUM, 4 } }, 1, { PSH_AGG_COUNT, 5 }, PSH_MATCH_AGGREGATE },
+        { { { PSH_AGG_MIN, 5 } }, 1, { PSH_AGG_COUNT, 5 }, PSH_MATCH_YES },
         { { { PSH_AGG_SUM, 4 } }, 1, { PSH_AGG_AVG, 4 }, PSH_MATCH_AGGREGATE },
         { { { PSH_AGG_SUM, 5 } }, 1, { PSH_AGG_AVG, 5 }, PSH_MATCH_YES },
         { { { PSH_AGG_SUM, 4 }, { PSH_AGG_COUNT, 4 } }, 2, { PSH_AGG_AVG, 4 }, PSH_MATCH_YES },

@@ -129,7 +129,8 @@ static void add_part(fixture *f, psh_view *v, uint32_t node, int64_t day, uint64
 }
 
 static psh_status try_route(fixture *f, const psh_query *q, int64_t now, uint64_t head, uint32_t flags) {
-    psh_route_request r = { .struct_size = sizeof r, .flags = flags, .query = q, .now = now, .head_position = head };
+    psh_route_request r = { .struct_size = sizeof r, .flags = flags, .query = q, .now = now,
+                            .head_position = head };
     uint64_t calls;
     psh_status st;
 
@@ -506,8 +507,8 @@ static void test_no_memory(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_whole), cmocka_unit_test(test_gap_without_rows), cmocka_unit_test(test_part),
-        cmocka_unit_test(test_freshness), cmocka_unit_test(test_quarantine), cmocka_unit_test(test_quarantine_alone),
-        cmocka_unit_test(test_pruning), cmocka_unit_test(test_outlives_base), cmocka_unit_test(test_nodes),
+        cmocka_unit_test(test_freshness), cmocka_unit_test(test_quarantine),
+        cmocka_unit_test(test_quarantine_alone), cmocka_unit_test(test_pruning), cmocka_unit_test(test_outlives_base), cmocka_unit_test(test_nodes),
         cmocka_unit_test(test_choice), cmocka_unit_test(test_reasons), cmocka_unit_test(test_limits),
         cmocka_unit_test(test_no_memory),
     };
