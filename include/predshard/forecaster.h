@@ -76,8 +76,8 @@ typedef struct psh_write_record {
 
 /**
  * O(1). Where a limit refuses a series, the record counts in its others, and stats tell what was shed.
- * @return PSH_OK, PSH_E_INVALID, PSH_E_TIME (too late, or farther ahead of the last step than two short
- *         seasons and 48 buckets), PSH_E_LIMIT (no series could count it: shed), PSH_E_NOMEM.
+ * @return PSH_OK, PSH_E_INVALID, PSH_E_TIME (too late, or farther ahead than two short seasons, at
+ *         least 48 buckets, from the last step), PSH_E_LIMIT (no series could count it: shed), PSH_E_NOMEM.
  */
 PSH_API psh_status psh_forecaster_observe_query(psh_forecaster *f, const psh_query_record *r);
 /** O(1). The same returns. */

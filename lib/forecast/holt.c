@@ -59,7 +59,7 @@ static void take_candidate(pshi_holt *h, uint32_t i) {
 void pshi_holt_fit(
     pshi_holt *h, float *season, uint32_t m, const float *y, uint32_t n, uint32_t phase, float *scratch) {
     pshi_holt first = { 0 }, trial;
-    double least = INFINITY, error;
+    double least = HUGE_VAL, error;
     uint32_t i, best = 1; /* alpha 0.1, no trend, gamma 0.1: where there is nothing to choose by */
 
     for (i = 0; n > m && i < CANDIDATES; i++) {

@@ -109,7 +109,7 @@ static void bad_records(void **state) {
     assert_ok(test_query(x.env, x.schema, "ATL", hour(0), hour(1), &r.query));
     r.time = hour(0);
     assert_int_equal(psh_forecaster_observe_query(x.f, &r), PSH_E_INVALID); /* no weight */
-    r.weight = NAN;
+    r.weight = (double)NAN;
     assert_int_equal(psh_forecaster_observe_query(x.f, &r), PSH_E_INVALID);
     r.weight = 1;
     r.duration_ns = -1;
