@@ -152,7 +152,7 @@ static int key_less(const group_key *a, const group_key *b, uint32_t n) {
 }
 
 static void get_key(loader *l, const pshi_store *s, const pshi_part *p, group_key *k, uint64_t *rows) {
-    const pshi_shape *shape = &s->shape;
+    const pshi_view_shape *shape = &s->shape;
     uint32_t i;
 
     k->bucket = pshi_get_int(l->c);

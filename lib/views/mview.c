@@ -18,7 +18,7 @@ void pshi_mview_free(psh_env *env, pshi_mview *v) {
     for (i = 0; v->store.dicts && i < v->store.shape.dict_count; i++)
         pshi_dict_free(env, &v->store.dicts[i]);
     pshi_free(env, v->store.dicts);
-    pshi_shape_free(env, &v->store.shape);
+    pshi_view_shape_free(env, &v->store.shape);
     psh_view_unref(v->view);
     pshi_free(env, v);
 }
@@ -37,7 +37,7 @@ psh_status pshi_mview_create(psh_env *env, psh_view *view, pshi_mview **out) {
     v->store.env = env;
     st = psh_view_describe(view, &spec);
     if (st == PSH_OK)
-        st = pshi_shape_init(env, &v->store.shape, spec.definition);
+        st = pshi_view_shape_init(env, &v->store.shape, spec.definition);
     if (st == PSH_OK) {
         v->definition = spec.definition;
         v->table = v->store.shape.table;

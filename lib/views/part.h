@@ -11,7 +11,7 @@
 /** What all parts of a view share. */
 typedef struct pshi_store {
     psh_env *env;
-    pshi_shape shape;
+    pshi_view_shape shape;
     pshi_dict *dicts; /* Shape [shape.dict_count] */
 } pshi_store;
 

@@ -123,7 +123,7 @@ static table_load load_of(const psh_world *world, uint32_t table, const pshi_mvi
     return t;
 }
 
-static double group_bytes(const pshi_shape *s) {
+static double group_bytes(const pshi_view_shape *s) {
     double n = s->words * 8.0 + GROUP_EXTRA;
     uint32_t i;
 
@@ -155,7 +155,7 @@ static double groups_per_row(const psh_materializer *m, const candidate *c) {
 }
 
 /* Bytes of a view over some rows: what it takes for those it holds, an estimate for the others. */
-static double bytes_for(const psh_materializer *m, const candidate *c, const pshi_shape *s, double rows) {
+static double bytes_for(const psh_materializer *m, const candidate *c, const pshi_view_shape *s, double rows) {
     uint64_t groups, held;
 
     if (!c->view)
@@ -167,7 +167,7 @@ static double bytes_for(const psh_materializer *m, const candidate *c, const psh
 }
 
 /* Up to whole intervals, so that it does not change with every query. */
-static int64_t round_reach(const pshi_shape *s, int64_t reach) {
+static int64_t round_reach(const pshi_view_shape *s, int64_t reach) {
     int64_t n, r;
 
     if (reach <= 0)
@@ -184,7 +184,7 @@ static void keep_level(candidate *c) {
 
 /* As much as is asked for: all, or the latest intervals. What exists stays while it covers that without waste. */
 static void choose_level(
-    const psh_materializer *m, candidate *c, const pshi_shape *s, const psh_world *world, int64_t reach,
+    const psh_materializer *m, candidate *c, const pshi_view_shape *s, const psh_world *world, int64_t reach,
     int64_t now) {
     table_load all = load_of(world, c->table, c->view, PSH_TIME_NONE), part, has;
     pshi_mview *v = c->view;
@@ -211,7 +211,7 @@ static int64_t score_of(const candidate *c) {
 
 /* Benefit, cost, bytes and level of what the demand asks for. */
 static void weigh(
-    const psh_materializer *m, candidate *c, const pshi_shape *s, const psh_demand_entry *e, double per_day,
+    const psh_materializer *m, candidate *c, const pshi_view_shape *s, const psh_demand_entry *e, double per_day,
     const psh_world *world, int64_t now) {
     table_load t;
     double width = days(e->from, e->to), groups, rows, span;
@@ -336,13 +336,13 @@ static psh_status gather(
     *count = m->view_count;
     for (i = 0; psh_demand_get(demand, i, &e) == PSH_OK; i++) {
         candidate *c = find_candidate(list, *count, e.id);
-        pshi_shape shape;
+        pshi_view_shape shape;
 
         if (e.kind != PSH_DEMAND_VIEW || !e.definition || (c && (!c->view || c->definition)))
             continue;
         if (e.table >= psh_schema_table_count(m->schema))
             continue;
-        st = pshi_shape_init(m->env, &shape, e.definition);
+        st = pshi_view_shape_init(m->env, &shape, e.definition);
         if (st == PSH_E_INVALID)
             continue; /* no view can be made of it */
         if (st != PSH_OK)
@@ -353,7 +353,7 @@ static psh_status gather(
         c->table = e.table;
         c->definition = e.definition;
         weigh(m, c, &shape, &e, rows_per_day(demand, world, e.table), world, now);
-        pshi_shape_free(m->env, &shape);
+        pshi_view_shape_free(m->env, &shape);
     }
     return PSH_OK;
 }

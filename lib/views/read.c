@@ -29,17 +29,17 @@ typedef struct read_plan {
 } read_plan;
 
 static psh_status plan_columns(read_plan *r) {
-    const pshi_shape *s = &r->store->shape;
+    const pshi_view_shape *s = &r->store->shape;
     size_t i;
 
     for (i = 0; i < r->query->group_count; i++) {
-        r->groups[i] = pshi_shape_group(s, r->query->group_columns[i]);
+        r->groups[i] = pshi_view_shape_group(s, r->query->group_columns[i]);
         if (r->groups[i] == PSH_NONE)
             return PSH_E_INVALID;
     }
     for (i = 0; i < r->query->aggregate_count; i++) {
         const psh_aggregate *a = &r->query->aggregates[i];
-        const pshi_measure *m = a->column == PSH_NONE ? NULL : pshi_shape_measure(s, a->column);
+        const pshi_measure *m = a->column == PSH_NONE ? NULL : pshi_view_shape_measure(s, a->column);
 
         r->measures[i] = m;
         if (a->column != PSH_NONE && !m)
@@ -89,12 +89,12 @@ static uint32_t filter_of(read_plan *r, uint32_t group) {
  * decided once per distinct value, so that a group is judged by its ids.
  */
 static psh_status plan_filters(psh_materializer *m, read_plan *r) {
-    const pshi_shape *s = &r->store->shape;
+    const pshi_view_shape *s = &r->store->shape;
     size_t i, need = 0, at[MAX_COLUMNS];
     uint32_t g, k;
 
     for (i = 0; i < r->query->predicate_count; i++) {
-        g = pshi_shape_group(s, r->query->predicates[i].column);
+        g = pshi_view_shape_group(s, r->query->predicates[i].column);
         if (g != PSH_NONE)
             r->wanted[filter_of(r, g)]++;
     }
@@ -108,7 +108,7 @@ static psh_status plan_filters(psh_materializer *m, read_plan *r) {
     for (k = 0; k < r->filter_count; k++)
         r->passes[k] = m->passes + at[k];
     for (i = 0; i < r->query->predicate_count; i++) {
-        g = pshi_shape_group(s, r->query->predicates[i].column);
+        g = pshi_view_shape_group(s, r->query->predicates[i].column);
         if (g != PSH_NONE)
             pass_ids(&r->store->dicts[g], &r->query->predicates[i], m->passes + at[filter_of(r, g)]);
     }
@@ -288,7 +288,7 @@ static int find_parts(const pshi_mview *v, int64_t from, int64_t to, size_t *fir
     return 1;
 }
 
-static int on_bucket(const pshi_shape *s, int64_t t) {
+static int on_bucket(const pshi_view_shape *s, int64_t t) {
     return t == PSH_TIME_MIN || t == PSH_TIME_MAX || pshi_bucket_floor(t, s->bucket_ns, s->interval_origin) == t;
 }
 

@@ -85,7 +85,7 @@ static void put_bag(pshi_writer *w, const save_view *s, const pshi_measure *m, c
 }
 
 static void put_group(pshi_writer *w, const save_view *s, uint64_t *g) {
-    const pshi_shape *shape = &s->v->store.shape;
+    const pshi_view_shape *shape = &s->v->store.shape;
     uint32_t i, k;
 
     pshi_put_int(w, (int64_t)g[PSHI_GROUP_BUCKET]);

@@ -11,7 +11,7 @@
 
 #define WORDS_OF(type) ((uint32_t)((sizeof(type) + 7) / 8))
 
-static pshi_measure *shape_measure_of(pshi_shape *s, const pshi_table *t, uint32_t column) {
+static pshi_measure *shape_measure_of(pshi_view_shape *s, const pshi_table *t, uint32_t column) {
     const psh_column_spec *c = &t->columns[column];
     pshi_measure *m;
     uint32_t i;
@@ -32,7 +32,7 @@ static pshi_measure *shape_measure_of(pshi_shape *s, const pshi_table *t, uint32
     return m;
 }
 
-static void shape_add(pshi_shape *s, const pshi_table *t, const psh_aggregate *a) {
+static void shape_add(pshi_view_shape *s, const pshi_table *t, const psh_aggregate *a) {
     pshi_measure *m;
 
     if (a->column == PSH_NONE)
@@ -50,7 +50,7 @@ static void shape_add(pshi_shape *s, const pshi_table *t, const psh_aggregate *a
     }
 }
 
-psh_status pshi_shape_init(psh_env *env, pshi_shape *s, const psh_query *definition) {
+psh_status pshi_view_shape_init(psh_env *env, pshi_view_shape *s, const psh_query *definition) {
     const psh_query_spec *q = pshi_query_spec(definition);
     const pshi_table *t = pshi_schema_get_table(psh_query_schema(definition), q->table);
     size_t i;
@@ -76,12 +76,12 @@ psh_status pshi_shape_init(psh_env *env, pshi_shape *s, const psh_query *definit
     return PSH_OK;
 }
 
-void pshi_shape_free(psh_env *env, pshi_shape *s) {
+void pshi_view_shape_free(psh_env *env, pshi_view_shape *s) {
     pshi_free(env, s->measures);
     memset(s, 0, sizeof *s);
 }
 
-const pshi_measure *pshi_shape_measure(const pshi_shape *s, uint32_t column) {
+const pshi_measure *pshi_view_shape_measure(const pshi_view_shape *s, uint32_t column) {
     uint32_t i;
 
     for (i = 0; i < s->measure_count; i++)
@@ -90,7 +90,7 @@ const pshi_measure *pshi_shape_measure(const pshi_shape *s, uint32_t column) {
     return NULL;
 }
 
-uint32_t pshi_shape_group(const pshi_shape *s, uint32_t column) {
+uint32_t pshi_view_shape_group(const pshi_view_shape *s, uint32_t column) {
     uint32_t i;
 
     for (i = 0; i < s->group_count; i++)

@@ -28,7 +28,7 @@ typedef struct pshi_measure {
 #define PSHI_GROUP_IDS 2u
 #define PSHI_SUM_WORDS 3u
 
-typedef struct pshi_shape {
+typedef struct pshi_view_shape {
     uint32_t table;
     uint32_t column_count;
     uint32_t time_column;
@@ -42,14 +42,14 @@ typedef struct pshi_shape {
     uint32_t words;      /* of one group */
     uint32_t dict_count; /* one a group column, then those of the bags */
     uint32_t reserved;
-} pshi_shape;
+} pshi_view_shape;
 
-/** @return PSH_OK, PSH_E_INVALID (not what a view may be), PSH_E_NOMEM. End it with pshi_shape_free. */
-psh_status pshi_shape_init(psh_env *env, pshi_shape *s, const psh_query *definition);
-void pshi_shape_free(psh_env *env, pshi_shape *s);
+/** @return PSH_OK, PSH_E_INVALID (not what a view may be), PSH_E_NOMEM. End it with pshi_view_shape_free. */
+psh_status pshi_view_shape_init(psh_env *env, pshi_view_shape *s, const psh_query *definition);
+void pshi_view_shape_free(psh_env *env, pshi_view_shape *s);
 /** @return the measure of a column, or NULL. */
-const pshi_measure *pshi_shape_measure(const pshi_shape *s, uint32_t column);
+const pshi_measure *pshi_view_shape_measure(const pshi_view_shape *s, uint32_t column);
 /** @return the place of a column among the group columns, or PSH_NONE. */
-uint32_t pshi_shape_group(const pshi_shape *s, uint32_t column);
+uint32_t pshi_view_shape_group(const pshi_view_shape *s, uint32_t column);
 
 #endif
