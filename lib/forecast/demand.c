@@ -240,7 +240,8 @@ static psh_status check_window(const psh_forecaster *f, const psh_demand_request
         return pshi_fail(err, PSH_E_INVALID, "from", "must not lie before now");
     if (pshi_sub_i64(r->to, r->from, &width) || (double)width > most)
         return pshi_fail(err, PSH_E_INVALID, "to", "lies beyond from + horizon buckets");
-    if (f->stepped && (first - f->closed > (int64_t)f->shape.max_lead || f->closed - first > (int64_t)f->shape.ring))
+    first -= f->closed;
+    if (f->stepped && (first > (int64_t)f->shape.max_lead || first < -(int64_t)f->shape.ring))
         return pshi_fail(err, PSH_E_INVALID, "from", "is too far from the last step");
     return PSH_OK;
 }
