@@ -9,6 +9,7 @@
 
 #include "json.h"
 #include "race.h"
+#include "report.h"
 #include "table.h"
 
 /* A run of minutes must not end at a file that could not be written from the start. */
@@ -74,6 +75,18 @@ static int write_json(json_t *result, const char *path, failure *f) {
     return close_output(file, path, f);
 }
 
+static int write_report(json_t *result, const char *path, failure *f) {
+    int code;
+
+    errno = 0;
+    code = report_write(path, result);
+    if (code == EXIT_NO_OUTPUT)
+        fail(f, code, "%s: %s: free some space or name another file", path, strerror(errno));
+    else if (code != EXIT_DONE)
+        fail(f, code, "%s: the report cannot be made: out of memory, or the tool was built wrong", path);
+    return f->code;
+}
+
 static int write_result(const race *r, failure *f) {
     const run_options *o = r->options;
     json_t *result;
@@ -87,6 +100,8 @@ static int write_result(const race *r, failure *f) {
         return f->code;
     if (o->json)
         write_json(result, o->json, f);
+    if (o->report && f->code == EXIT_DONE)
+        write_report(result, o->report, f);
     json_decref(result);
     return f->code;
 }

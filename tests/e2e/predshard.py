@@ -147,13 +147,17 @@ class Predshard(unittest.TestCase):
     def test_run(self):
         source = self.write(HEADER + ''.join(rows()))
         done = self.run_tool('run', source, '--rates', '5,40', '--db', self.path('db'), '--json', self.path('out.json'),
-                             '--plan', self.path('plan.txt'))
+                             '--plan', self.path('plan.txt'), '--report', self.path('out.html'))
         self.assertEqual(done.returncode, 0, done.stderr)
         for words in ('transactions are real', 'query arrivals are derived', 'different: 0', 'p99.9 ms'):
             self.assertIn(words, done.stdout)
         with open(self.path('out.json')) as file:
             result = json.load(file)
         self.assertEqual(len(result['stacks']), 6)
+        with open(self.path('out.html')) as file:
+            page = file.read()
+        self.assertIn('"format":"predshard-run"', page)
+        self.assertNotRegex(page, r'<(script|link|img)[^>]*(src|href)=')
         self.assertGreater(result['answers']['compared'], 0)
         for stack in result['stacks']:
             self.assertEqual(stack['rows'], len(rows()))
