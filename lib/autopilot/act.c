@@ -90,10 +90,10 @@ static psh_status partition_ended(psh_autopilot *a, const psh_completion *c, int
 static psh_status action_ended(psh_autopilot *a, const psh_completion *c, int64_t now) {
     psh_status st = PSH_OK, ledger;
 
+    pshi_audit_end(a, c);
     if (!pshi_action_is_view(c->action.want.kind))
         st = partition_ended(a, c, now);
     ledger = psh_tiers_complete(a->parts.tiers, &c->action, c->status);
-    pshi_audit_end(a, c);
     a->dirty = 1;
     return st == PSH_OK ? ledger : st;
 }

@@ -117,6 +117,7 @@ psh_status psh_autopilot_publish(psh_autopilot *a, int64_t now, psh_error *err) 
     if (now == PSH_TIME_NONE || now < a->last)
         return pshi_fail(err, PSH_E_TIME, "now", "went backwards");
     a->last = now;
+    a->dirty = 1; /* if this one fails, the next step owes it */
     return pshi_publish_next(a, now, err);
 }
 

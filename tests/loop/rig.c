@@ -160,65 +160,86 @@ static psh_status place_row(
     return st == PSH_OK && !out->partition ? PSH_E_NOT_FOUND : st;
 }
 
-static psh_status observe_row(rig *r, const rig_flight *f, const psh_value *tenant, uint64_t partition, uint64_t at) {
+static psh_status observe_row(
+    rig *r, const rig_flight *f, const psh_value *tenant, uint64_t partition, uint64_t at, int *publish) {
     psh_write_record w = { .struct_size = sizeof w };
-    psh_status st = psh_map_observe_write(r->parts.map, partition, 1, 64, f->time, f->time, at), seen;
+    psh_status st = psh_map_observe_write(r->parts.map, partition, 1, 64, f->time, f->time, at);
 
+    assert_true(st >= 0);
+    *publish |= st == PSH_AGAIN;
     w.time = f->time;
     w.tenant = psh_tenant_id(tenant);
     w.partition = partition;
     w.rows = 1;
     w.bytes = 64;
-    seen = psh_forecaster_observe_write(r->parts.forecaster, &w);
-    if (seen == PSH_E_NOMEM)
-        return seen;
-    return st;
+    st = psh_forecaster_observe_write(r->parts.forecaster, &w);
+    return st == PSH_E_NOMEM ? st : PSH_OK; /* one that comes too late to count is no failure */
 }
 
-static psh_status write_rows(
+/* All rows find a place, or none is written. */
+static psh_status place_rows(
     rig *r, const psh_world *world, const rig_flight *rows, size_t n, uint64_t *partitions) {
+    psh_status st = world ? PSH_OK : PSH_E_NOT_FOUND;
     psh_placement where;
-    psh_status st = PSH_OK;
-    psh_value row[6];
+    psh_value tenant;
     size_t i;
 
     for (i = 0; st == PSH_OK && i < n; i++) {
+        tenant = test_text(rows[i].origin);
+        st = place_row(r, world, &rows[i], &tenant, &where);
+        if (st == PSH_OK) {
+            partitions[i] = where.partition->id;
+            r->counts.quarantined += where.quarantined;
+        }
+    }
+    return st;
+}
+
+static void write_rows(
+    rig *r, const rig_flight *rows, size_t n, const uint64_t *partitions, int64_t at, uint64_t *position) {
+    psh_value row[6];
+    size_t i;
+
+    assert_ok(memory_host_begin(r->host, at));
+    for (i = 0; i < n; i++) {
         test_flight(row, rows[i].origin, rows[i].time, rows[i].seq, rows[i].destination, rows[i].delay,
             rows[i].distance);
-        st = place_row(r, world, &rows[i], &row[0], &where);
-        if (st != PSH_OK)
-            break;
-        st = memory_host_insert(r->host, where.partition->id, 0, row);
-        partitions[i] = where.partition->id;
-        r->counts.quarantined += where.quarantined;
+        assert_ok(memory_host_insert(r->host, partitions[i], 0, row));
+    }
+    assert_ok(memory_host_commit(r->host, position));
+    r->counts.rows += n;
+}
+
+/* The map must hear of every row; what the forecaster has no memory for, it does not learn. */
+static psh_status observe_rows(
+    rig *r, const rig_flight *rows, size_t n, const uint64_t *partitions, uint64_t position, int *publish) {
+    psh_status st = PSH_OK, seen;
+    psh_value tenant;
+    size_t i;
+
+    for (i = 0; i < n; i++) {
+        tenant = test_text(rows[i].origin);
+        seen = observe_row(r, &rows[i], &tenant, partitions[i], position, publish);
+        if (seen < 0)
+            st = seen;
     }
     return st;
 }
 
 psh_status rig_commit(rig *r, const rig_flight *rows, size_t n, int64_t commit_time) {
     uint64_t *partitions = test_calloc(n + 1, sizeof *partitions), position = 0;
-    const psh_world *world = psh_reader_pin(r->reader);
-    psh_status st = memory_host_begin(r->host, commit_time), seen;
+    psh_status st = place_rows(r, psh_reader_pin(r->reader), rows, n, partitions), published = PSH_OK;
     int publish = 0;
-    psh_value tenant;
-    size_t i;
 
-    if (st == PSH_OK)
-        st = world ? write_rows(r, world, rows, n, partitions) : PSH_E_STATE;
-    assert_ok(memory_host_commit(r->host, &position));
-    for (i = 0; st == PSH_OK && i < n; i++) {
-        tenant = test_text(rows[i].origin);
-        seen = observe_row(r, &rows[i], &tenant, partitions[i], position);
-        publish |= seen == PSH_AGAIN;
-        if (seen < 0)
-            st = seen;
-        r->counts.rows++;
-    }
     psh_reader_unpin(r->reader);
-    if (publish && st == PSH_OK)
-        st = psh_autopilot_publish(r->pilot, commit_time, NULL);
+    if (st == PSH_OK) {
+        write_rows(r, rows, n, partitions, commit_time, &position);
+        st = observe_rows(r, rows, n, partitions, position, &publish);
+    }
+    if (publish)
+        published = psh_autopilot_publish(r->pilot, commit_time, NULL);
     test_free(partitions);
-    return st;
+    return st == PSH_OK ? published : st;
 }
 
 psh_status rig_step(rig *r, int64_t now) {
