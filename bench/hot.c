@@ -102,7 +102,8 @@ static void add_partitions(psh_world_draft *d, psh_schema *schema) {
     for (day = 0; day < DAYS; day++) {
         for (arc = 0; arc < ARCS; arc++) {
             memset(&p, 0, sizeof p);
-            must(psh_schema_interval(schema, 0, T0 + day * PSH_DAY, &p.interval, &p.time_from, &p.time_to), "interval");
+            must(psh_schema_interval(
+                schema, 0, T0 + day * PSH_DAY, &p.interval, &p.time_from, &p.time_to), "interval");
             p.arc_first = arc * width;
             p.arc_last = arc + 1 == ARCS ? UINT64_MAX : (arc + 1) * width - 1;
             p.ordinal = arc;
@@ -140,6 +141,8 @@ static psh_query *make_query(psh_env *env, psh_schema *schema, uint32_t column, 
 
 /* Views over every interval; they differ in bucket and aggregate, so that each is another definition. */
 static void add_views(psh_world_draft *d, psh_env *env, psh_schema *schema) {
+    static const int64_t splits[] = { 1, 2, 3, 4, 5, 6, 8, 9, 10, 12, 15, 16, 18, 20, 24, 30, 32, 36, 40, 45, 48,
+        60 };
     uint32_t i;
     int64_t day;
 
@@ -149,7 +152,7 @@ static void add_views(psh_world_draft *d, psh_env *env, psh_schema *schema) {
         psh_view *view = NULL;
         psh_view_part part;
 
-        must(psh_view_generalize(env, q, PSH_DAY / (1 + i / 3), &definition, NULL), "generalize");
+        must(psh_view_generalize(env, q, PSH_DAY / splits[i / 3], &definition, NULL), "generalize");
         psh_view_spec_init(&spec, sizeof spec);
         spec.name = "v";
         spec.definition = definition;
@@ -272,7 +275,8 @@ static void begin_view(psh_materializer *m, psh_query *definition) {
     must(psh_materializer_partition(m, &a, 0, 0, T0, 0), "partition");
 }
 
-static double apply_rate(psh_env *env, psh_schema *schema, psh_materializer *m, size_t batch, int64_t n, uint64_t *at) {
+static double apply_rate(
+    psh_env *env, psh_schema *schema, psh_materializer *m, size_t batch, int64_t n, uint64_t *at) {
     psh_change_batch *b = NULL;
     psh_value row[5];
     psh_change c;

@@ -62,7 +62,8 @@ PSH_API void psh_autopilot_destroy(psh_autopilot *a);
  * batch of changes, publishes a new world when something changed. A host error is reported and tried again;
  * it never stops the cycle for good.
  * @param budget  units of bounded work (series refitted, actions submitted, parts filled), >= 1
- * @return PSH_OK (nothing more to do now), PSH_AGAIN, PSH_E_TIME (now went back), PSH_E_FENCED, PSH_E_HOST, PSH_E_NOMEM.
+ * @return PSH_OK (nothing more to do now), PSH_AGAIN, PSH_E_TIME (now went back), PSH_E_FENCED,
+ *         PSH_E_HOST, PSH_E_NOMEM.
  */
 PSH_API psh_status psh_autopilot_step(psh_autopilot *a, int64_t now, uint32_t budget, psh_error *err);
 /** Makes the next step plan at once, whatever the cycle. */
@@ -84,7 +85,8 @@ PSH_API psh_status psh_autopilot_checkpoint(psh_autopilot *a, int64_t now, psh_e
  * Makes the objects again from the driver's last checkpoint. *parts names driver and worlds; on success the
  * other four are new objects of the caller's, and the world is published. Actions that were under way are
  * submitted again, which their ids make harmless.
- * @return PSH_OK, PSH_E_NOT_FOUND (no checkpoint: nothing made), PSH_E_CORRUPT, PSH_E_NEWER, PSH_E_NOMEM, PSH_E_HOST.
+ * @return PSH_OK, PSH_E_NOT_FOUND (no checkpoint: nothing made), PSH_E_CORRUPT, PSH_E_NEWER, PSH_E_NOMEM,
+ *         PSH_E_HOST.
  */
 PSH_API psh_status psh_autopilot_restore(
     psh_env *env, psh_schema *schema, const psh_autopilot_options *o, psh_parts *parts, int64_t now,

@@ -46,7 +46,8 @@ PSH_API void psh_driver_destroy(psh_driver *d);
  */
 PSH_API psh_status psh_driver_lead(psh_driver *d, uint64_t *fence, psh_error *err);
 PSH_API uint64_t psh_driver_fence(const psh_driver *d);
-/** Adds a plan's actions; ids already known are skipped. References the plan. @return PSH_OK, PSH_E_LIMIT, PSH_E_NOMEM. */
+/** Adds a plan's actions; ids already known are skipped. References the plan. @return PSH_OK, PSH_E_LIMIT,
+ *  PSH_E_NOMEM. */
 PSH_API psh_status psh_driver_run(psh_driver *d, psh_plan *plan, psh_error *err);
 /**
  * Submits at most `budget` actions that are due: not_before reached, all they wait for done. Actions on views
@@ -70,7 +71,8 @@ typedef struct psh_completion {
     int64_t submitted_at;
     int64_t completed_at;
 } psh_completion;
-/** The next event in order: every action gives one PSH_PENDING before its submit, then one end. @return PSH_OK, PSH_END. */
+/** The next event in order: every action gives one PSH_PENDING before its submit, then one end. @return
+ *  PSH_OK, PSH_END. */
 PSH_API psh_status psh_driver_take(psh_driver *d, psh_completion *out);
 /** @return actions not ended yet. */
 PSH_API size_t psh_driver_pending(const psh_driver *d);

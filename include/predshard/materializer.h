@@ -116,8 +116,8 @@ PSH_API psh_status psh_materializer_advance(
  * Adds the rows of a view leg to an answer, as partial aggregates. A sum that does not fit one value comes as
  * several rows, which the answer adds exactly.
  * @param time_from  on a bucket of the view, as time_to
- * @return PSH_OK, PSH_E_NOT_FOUND, PSH_E_STALE (a part of the range is gone: route again), PSH_E_NOMEM, PSH_E_LIMIT,
- *         PSH_E_INVALID (off the view's buckets, or it does not answer this query), PSH_E_RANGE; on an error the
+ * @return PSH_OK, PSH_E_NOT_FOUND, PSH_E_STALE (a part of the range is gone: route again), PSH_E_NOMEM,
+ *         PSH_E_LIMIT, PSH_E_INVALID (off the view's buckets, or it does not answer this query), PSH_E_RANGE; on an error the
  *         answer is as it was.
  */
 PSH_API psh_status psh_materializer_read(

@@ -80,7 +80,8 @@ PSH_API psh_status psh_wants_dump(const psh_wants *w, psh_buffer *out);
 
 /**
  * One action: idempotent by id, refused by the host when its fence is older than one it has seen.
- * The id is psh_action_id(want.kind, want.subject, want.generation), so that a plan made again names the same action again.
+ * The id is psh_action_id(want.kind, want.subject, want.generation), so that a plan made again
+ * names the same action again.
  */
 typedef struct psh_action {
     uint64_t id;              /**< never 0 */

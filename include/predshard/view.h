@@ -31,7 +31,8 @@ typedef struct psh_view psh_view;
 
 /** Zeroes *spec, sets struct_size and the defaults. */
 PSH_API void psh_view_spec_init(psh_view_spec *spec, uint32_t size);
-/** @param spec  Copied; the definition is referenced. @return PSH_OK, PSH_E_INVALID, PSH_E_UNSUPPORTED, PSH_E_NOMEM. */
+/** @param spec  Copied; the definition is referenced. @return PSH_OK, PSH_E_INVALID, PSH_E_UNSUPPORTED,
+ *  PSH_E_NOMEM. */
 PSH_API psh_status psh_view_create(psh_env *env, const psh_view_spec *spec, psh_view **out, psh_error *err);
 PSH_API psh_view *psh_view_ref(psh_view *v);
 /** Drops one reference; NULL is allowed. */

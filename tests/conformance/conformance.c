@@ -146,7 +146,9 @@ static psh_status refuse_name(void *user, const char *name) {
 
 static void names_are_listed(void **state) {
     stage *s = *state;
-    psh_blob_write all[] = { { "x/b", "1", 1 }, { "x", "2", 1 }, { "x/a", "3", 1 }, { "y", "4", 1 }, { "x.c", "5", 1 } };
+    psh_blob_write all[] = {
+        { "x/b", "1", 1 }, { "x", "2", 1 }, { "x/a", "3", 1 }, { "y", "4", 1 }, { "x.c", "5", 1 },
+    };
 
     if (!s->storage.list)
         skip();

@@ -34,7 +34,8 @@ const char *sqlite_host_message(sqlite_host *h);
 
 /** One commit of rows. commit_time must not decrease. A failed commit is rolled back. */
 psh_status sqlite_host_begin(sqlite_host *h, int64_t commit_time);
-/** @param partition  where the router placed it. @return PSH_OK, PSH_E_NOT_FOUND (no such table), PSH_E_EXISTS (key), PSH_E_HOST. */
+/** @param partition  where the router placed it. @return PSH_OK, PSH_E_NOT_FOUND (no such table),
+ *  PSH_E_EXISTS (key), PSH_E_HOST. */
 psh_status sqlite_host_insert(sqlite_host *h, const psh_partition *partition, const psh_value *row);
 psh_status sqlite_host_commit(sqlite_host *h, uint64_t *position);
 void sqlite_host_rollback(sqlite_host *h);

@@ -508,7 +508,10 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_whole), cmocka_unit_test(test_gap_without_rows), cmocka_unit_test(test_part),
         cmocka_unit_test(test_freshness), cmocka_unit_test(test_quarantine),
-        cmocka_unit_test(test_quarantine_alone), cmocka_unit_test(test_pruning), cmocka_unit_test(test_outlives_base), cmocka_unit_test(test_nodes),
+        cmocka_unit_test(test_quarantine_alone),
+        cmocka_unit_test(test_pruning),
+        cmocka_unit_test(test_outlives_base),
+        cmocka_unit_test(test_nodes),
         cmocka_unit_test(test_choice), cmocka_unit_test(test_reasons), cmocka_unit_test(test_limits),
         cmocka_unit_test(test_no_memory),
     };

@@ -49,7 +49,7 @@ static void copies_are_deep(void **state) {
     b.change.before = before;
     b.change.origin = 9;
     assert_ok(add(&b));
-    memcpy(origin, "XXX", 4);
+    memcpy(origin, "QQQ", 4);
     memset(before, 0xee, sizeof before);
     assert_ok(psh_change_batch_get(b.batch, 0, &got));
     assert_memory_equal(got.after[0].as.data, "ATL", 3);
