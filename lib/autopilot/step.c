@@ -74,7 +74,16 @@ static void publish_if_dirty(psh_autopilot *a, pshi_step *s) {
         pshi_step_note(a, s, pshi_publish_next(a, s->now, s->err));
 }
 
+/* What the host completed since the last step is known before anything is planned or begun. */
+static void hear_completions(psh_autopilot *a, pshi_step *s) {
+    psh_status st = pshi_events(a, s->now);
+
+    if (st != PSH_OK)
+        pshi_step_note(a, s, pshi_fail(s->err, st, "completion", psh_status_text(st)));
+}
+
 static void run_stages(psh_autopilot *a, pshi_step *s) {
+    hear_completions(a, s);
     step_forecaster(a, s);
     pshi_follow(a, s);
     step_cycle(a, s);
