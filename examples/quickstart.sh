@@ -9,6 +9,7 @@ bash examples/install.sh 'building and running the predshard tool' \
 build=.build/quickstart
 [ -f $build/build.ninja ] || meson setup $build --buildtype=release -Dauto_features=auto >/dev/null
 ninja -C $build examples/predshard/predshard >/dev/null
+rm -rf $build/run
 mkdir -p $build/run
 exec $build/examples/predshard/predshard run examples/data/flights_6weeks.csv.xz \
   --db $build/run --json $build/run/result.json --report $build/run/report.html "$@"
