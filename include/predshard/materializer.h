@@ -25,7 +25,7 @@ typedef struct psh_materializer_options {
     uint32_t flags;            /**< none yet: not 0 is PSH_E_UNSUPPORTED */
     uint64_t max_bytes;        /**< budget of all views; default 64 MiB */
     uint32_t max_views;        /**< 1..4096; default 64 */
-    uint32_t unread_cycles;    /**< propose calls without a read or demand before a view is dropped, >= 1; default 48 */
+    uint32_t unread_cycles;    /**< propose calls without a read or demand before a drop, >= 1; default 48 */
     double upkeep_work;        /**< work units of applying one change to one view; default 1 */
     double min_benefit;        /**< work units saved per unit spent before a view is built; default 2 */
     uint32_t node;             /**< where its blocks live; default 0 */
@@ -117,8 +117,8 @@ PSH_API psh_status psh_materializer_advance(
  * several rows, which the answer adds exactly.
  * @param time_from  on a bucket of the view, as time_to
  * @return PSH_OK, PSH_E_NOT_FOUND, PSH_E_STALE (a part of the range is gone: route again), PSH_E_NOMEM,
- *         PSH_E_LIMIT, PSH_E_INVALID (off the view's buckets, or it does not answer this query), PSH_E_RANGE; on an error the
- *         answer is as it was.
+ *         PSH_E_LIMIT, PSH_E_INVALID (off the view's buckets, or it does not answer this query), PSH_E_RANGE; on an
+ *         error the answer is as it was.
  */
 PSH_API psh_status psh_materializer_read(
     psh_materializer *m, uint64_t view, int64_t time_from, int64_t time_to, psh_answer *out);
