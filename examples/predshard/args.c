@@ -47,7 +47,7 @@ const char *args_help(void) {
            "  --report FILE       write the HTML report\n"
            "  --plan FILE         write every plan with an action, as text\n"
            "  --view-budget MIB   memory for views of one stack, default 8\n"
-           "  --repeats N         real executions of one statement on unchanged tables, default 3\n"
+           "  --repeats N         real executions of one statement on unchanged tables, default 1\n"
            "  --explain N         print the answers of query N (from 0) at each rate and policy\n"
            "  --help, --version\n"
            "\n"
@@ -191,7 +191,7 @@ static void set_defaults(run_options *o) {
     o->policies = (1u << POLICIES) - 1;
     o->seed = 1;
     o->threads = 2;
-    o->repeats = 3;
+    o->repeats = 1;
     o->view_bytes = UINT64_C(8) << 20;
     o->explain = -1;
 }

@@ -3,7 +3,7 @@
  * @file cache.h  Statements that ran on tables unchanged since: what they answered and took.
  *
  * A quarter of a million queries ask the same few thousand statements. One that only reads base tables and
- * finds all of them as they were is executed a few times for real, then its answer's digest is taken from
+ * finds all of them as they were is executed --repeats times for real, then its answer's digest is taken from
  * here and its service time is the median of the real ones. Views are never cached.
  */
 #ifndef TOOL_CACHE_H

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <sqlite3.h>
+
 #include "json.h"
 #include "race.h"
 #include "report.h"
@@ -132,6 +134,7 @@ int main(int argc, char **argv) {
     failure f = { EXIT_DONE, "" };
     run_options o;
 
+    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); /* else all threads share one lock for its counters */
     signal(SIGXFSZ, SIG_IGN); /* a file-size limit is then an error of the database, reported as one */
     signal(SIGPIPE, SIG_IGN);
     if (args_parse(argc, argv, &o, &f) == EXIT_DONE) {

@@ -6,8 +6,9 @@
 const char *const recipe_note =
     "The transactions are real; the query arrivals are derived from them by the recipe. Latency is measured CPU "
     "time of the work plus the wait in one worker's queue in data time. A query that only reads base tables, "
-    "identical to one before it and with none of its tables changed since, is executed a few times for real; "
-    "then its service time is the median of those. Reads of views are always executed.";
+    "identical to one before it and with none of its tables changed since, is executed once for real (--repeats "
+    "asks for more); then its answer is reused and its service time is the median of the real ones. Reads of views "
+    "are always executed.";
 
 const char *const recipe_lines[] = {
     "Day d, question t: the number of arrivals is Poisson with mean rate x w(d).",

@@ -19,7 +19,7 @@
 #include "outcome.h"
 
 #define SLOT_NS (5 * PSH_MINUTE)      /**< data time between commits */
-#define POLL_NS (10 * PSH_MINUTE)     /**< between polls of changes */
+#define POLL_NS SLOT_NS               /**< between polls of changes: after each commit */
 #define CYCLE_NS PSH_HOUR             /**< between plans */
 #define LEAD_NS PSH_DAY               /**< how far ahead the predictive policy acts */
 #define CHECKPOINT_NS PSH_DAY
