@@ -183,6 +183,24 @@ static void fill(psh_query *q, const psh_query_spec *s, const query_size *z) {
     c->label_stride = sizeof *labels;
 }
 
+static uint64_t column_bit(uint32_t column) {
+    return UINT64_C(1) << column % 64;
+}
+
+static pshi_query_columns columns_of(const psh_query_spec *s) {
+    pshi_query_columns c = { 0, 0, 0 };
+    size_t i;
+
+    for (i = 0; i < s->predicate_count; i++)
+        c.predicates |= column_bit(s->predicates[i].column);
+    for (i = 0; i < s->group_count; i++)
+        c.groups |= column_bit(s->group_columns[i]);
+    for (i = 0; i < s->aggregate_count; i++)
+        if (s->aggregates[i].column != PSH_NONE)
+            c.measures |= column_bit(s->aggregates[i].column);
+    return c;
+}
+
 static psh_status build(psh_env *env, psh_schema *schema, const psh_query_spec *s, psh_query **out) {
     query_size z = measure(s);
     psh_query *q;
@@ -197,6 +215,7 @@ static psh_status build(psh_env *env, psh_schema *schema, const psh_query_spec *
     q->table = pshi_schema_get_table(schema, s->table);
     q->bytes = z.total;
     fill(q, s, &z);
+    q->columns = columns_of(&q->spec);
     if (pshi_query_identify(q) != PSH_OK) {
         pshi_free(env, q);
         return PSH_E_NOMEM;
@@ -253,6 +272,10 @@ uint64_t psh_query_id(const psh_query *q) {
 
 const psh_query_spec *pshi_query_spec(const psh_query *q) {
     return &q->spec;
+}
+
+const pshi_query_columns *pshi_query_column_sets(const psh_query *q) {
+    return &q->columns;
 }
 
 psh_env *pshi_query_env(const psh_query *q) {

@@ -18,6 +18,14 @@ psh_status pshi_query_get(psh_env *env, psh_schema *schema, pshi_cursor *c, psh_
 /** The canonical form, borrowed; its strides are this build's, so plain indexing serves. */
 const psh_query_spec *pshi_query_spec(const psh_query *q);
 psh_env *pshi_query_env(const psh_query *q);
+
+/** Sets of columns, column c as bit c % 64: what is missing here is missing, what is there may be. */
+typedef struct pshi_query_columns {
+    uint64_t predicates;
+    uint64_t groups;
+    uint64_t measures; /* of aggregates */
+} pshi_query_columns;
+const pshi_query_columns *pshi_query_column_sets(const psh_query *q);
 /**
  * SQL's meaning: NULL never holds but for IS_NULL.
  * @param p  of a canonical form: IN lists are sorted
