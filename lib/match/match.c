@@ -236,7 +236,7 @@ static int view_derives(const pairing *m, const psh_aggregate *a) {
 static int view_derives_all(const pairing *m) {
     size_t i;
 
-    if (m->asks->measures & ~m->has->measures)
+    if ((m->asks->measures & ~m->has->measures) || (m->asks->extremes & ~m->has->extremes))
         return 0;
     for (i = 0; i < m->q->aggregate_count; i++)
         if (!view_derives(m, &m->q->aggregates[i]))

@@ -75,10 +75,20 @@ int pshi_walk_next(pshi_walk *w, pshi_run *out) {
     return 0;
 }
 
+static int begins_at(const pshi_walk *w, size_t i) {
+    return w->parts[i].time_to > w->from && (i == 0 || w->parts[i - 1].time_to <= w->from);
+}
+
 /* The first part that ends after `from`: all are whole intervals, in order. */
 static size_t first_part(const pshi_walk *w) {
     size_t low = 0, high = w->count, mid;
 
+    if (!high || w->parts[0].time_to > w->from)
+        return 0;
+    /* One node that has every interval: the time tells the part. */
+    mid = (size_t)(((uint64_t)w->from - (uint64_t)w->parts[0].time_from) / (uint64_t)w->r->table->interval_ns);
+    if (mid < high && begins_at(w, mid))
+        return mid;
     while (low < high) {
         mid = low + (high - low) / 2;
         if (w->parts[mid].time_to <= w->from)

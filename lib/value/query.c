@@ -188,16 +188,21 @@ static uint64_t column_bit(uint32_t column) {
 }
 
 static pshi_query_columns columns_of(const psh_query_spec *s) {
-    pshi_query_columns c = { 0, 0, 0 };
+    pshi_query_columns c = { 0, 0, 0, 0 };
+    const psh_aggregate *a;
     size_t i;
 
     for (i = 0; i < s->predicate_count; i++)
         c.predicates |= column_bit(s->predicates[i].column);
     for (i = 0; i < s->group_count; i++)
         c.groups |= column_bit(s->group_columns[i]);
-    for (i = 0; i < s->aggregate_count; i++)
-        if (s->aggregates[i].column != PSH_NONE)
-            c.measures |= column_bit(s->aggregates[i].column);
+    for (i = 0; i < s->aggregate_count; i++) {
+        a = &s->aggregates[i];
+        if (a->column != PSH_NONE)
+            c.measures |= column_bit(a->column);
+        if (a->fn == PSH_AGG_MIN || a->fn == PSH_AGG_MAX)
+            c.extremes |= column_bit(a->column % 32 * 2 + (a->fn == PSH_AGG_MAX));
+    }
     return c;
 }
 

@@ -24,6 +24,7 @@ typedef struct pshi_query_columns {
     uint64_t predicates;
     uint64_t groups;
     uint64_t measures; /* of aggregates */
+    uint64_t extremes; /* of minima, column c as bit 2 * c % 64, and of maxima, as the next bit */
 } pshi_query_columns;
 const pshi_query_columns *pshi_query_column_sets(const psh_query *q);
 /**
