@@ -12,7 +12,7 @@
 void pshi_query_put(pshi_writer *w, const psh_query *q);
 /**
  * Reads what pshi_query_put wrote and checks it as psh_query_create does; then the cursor stands behind it.
- * @return PSH_OK, PSH_E_CORRUPT, PSH_E_NOMEM.
+ * @return PSH_OK, PSH_E_CORRUPT, PSH_E_LIMIT (its constants take more than PSHI_LOAD_BYTES), PSH_E_NOMEM.
  */
 psh_status pshi_query_get(psh_env *env, psh_schema *schema, pshi_cursor *c, psh_query **out);
 /** The canonical form, borrowed; its strides are this build's, so plain indexing serves. */
