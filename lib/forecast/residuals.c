@@ -38,7 +38,7 @@ void pshi_residuals_adapt(pshi_residuals *r, int missed) {
 /* What to ask for on one side, tail in (0, 1/2]: half the missed share becomes half the adapted one, the median
    stays the median, and between them powers keep the order. */
 static double asked_tail(const pshi_residuals *r, double tail) {
-    if (tail == PSHI_MISS / 2) /* nearly always */
+    if (fabs(tail - PSHI_MISS / 2) < 1e-12) /* nearly always */
         return (double)r->alpha / 2;
     return 0.5 * pow(2 * tail, log((double)r->alpha) / log(PSHI_MISS));
 }
