@@ -24,21 +24,22 @@ typedef struct exact_term {
 
 /* @return 0 for zero. Trailing zeros are cut off, so that a whole number asks for no limb of fractions. */
 static int exact_term_of(double x, exact_term *t) {
-    int e;
-    double f = frexp(fabs(x), &e);
-    uint64_t m = (uint64_t)ldexp(f, 53);
-    uint32_t place, zeros;
+    uint64_t bits, m;
+    uint32_t place, zeros, e;
 
+    memcpy(&bits, &x, sizeof bits);
+    e = (uint32_t)(bits >> 52) & 0x7ff;
+    m = (bits & ((UINT64_C(1) << 52) - 1)) | (e ? UINT64_C(1) << 52 : 0);
     if (!m)
         return 0;
     zeros = (uint32_t)__builtin_ctzll(m);
     m >>= zeros;
-    place = (uint32_t)(e - 53 + BIAS + (int)zeros);
+    place = (e ? e - 1 : 0) + LOWEST + zeros;
     t->limb = place / 64;
     t->lo = m << (place % 64);
     t->hi = place % 64 ? m >> (64 - place % 64) : 0;
     t->top = t->hi ? t->limb + 1 : t->limb;
-    t->negative = x < 0;
+    t->negative = bits >> 63 != 0;
     return 1;
 }
 
@@ -259,7 +260,7 @@ psh_status pshi_sparse_get(psh_env *env, pshi_cursor *c, pshi_sparse_sum *s) {
             pshi_read_bad(c);
         return PSH_OK;
     }
-    s->limbs = pshi_alloc(env, count * sizeof *s->limbs);
+    s->limbs = pshi_alloc(env, (count + 1) * sizeof *s->limbs);
     if (!s->limbs)
         return PSH_E_NOMEM;
     s->count = count;
@@ -267,5 +268,10 @@ psh_status pshi_sparse_get(psh_env *env, pshi_cursor *c, pshi_sparse_sum *s) {
         s->limbs[i] = pshi_get_u64(c);
     if (!exact_is_canonical(s))
         pshi_read_bad(c);
+    /* The limb for carries again, which saving left out: smaller terms do not ask for it. */
+    if (first + count < PSHI_EXACT_LIMBS) {
+        s->limbs[count] = exact_sign(s);
+        s->count++;
+    }
     return PSH_OK;
 }
