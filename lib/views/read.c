@@ -183,11 +183,12 @@ static int sum_piece(uint64_t *g, const pshi_measure *m, uint32_t j, psh_value *
 }
 
 static psh_value extreme(const read_plan *r, uint64_t *g, const pshi_measure *m, int least) {
-    const pshi_bag *b = pshi_group_bag(g, m);
+    uint32_t n;
+    const pshi_bag_run *runs = pshi_bag_runs(pshi_group_bag(g, m), &n);
 
-    if (!b->size)
+    if (!runs->size)
         return int_value(PSH_TYPE_NULL, 0);
-    return pshi_bag_value(b->entries[least ? 0 : b->size - 1].code, m->type,
+    return pshi_bag_value(least ? runs->codes[0] : runs[n - 1].codes[runs[n - 1].size - 1], m->type,
         m->dict == PSH_NONE ? NULL : &r->store->dicts[m->dict]);
 }
 
