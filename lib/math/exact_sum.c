@@ -73,16 +73,11 @@ static uint64_t exact_limb(const pshi_sparse_sum *s, uint32_t i) {
     return i - s->first < s->count ? s->limbs[i - s->first] : exact_sign(s);
 }
 
-psh_status pshi_sparse_reserve(psh_env *env, pshi_sparse_sum *s, double x) {
-    uint32_t first, end, i;
-    exact_term t;
+/* Makes it keep the limbs [first, end) too. */
+static psh_status exact_span(psh_env *env, pshi_sparse_sum *s, uint32_t first, uint32_t end) {
     uint64_t *limbs;
+    uint32_t i;
 
-    if (!exact_term_of(x, &t))
-        return PSH_OK;
-    /* One limb above the highest bit takes the carries of 2^63 terms, and the sign. */
-    first = t.limb;
-    end = t.top + 2;
     if (s->count && s->first < first)
         first = s->first;
     if (s->count && s->first + s->count > end)
@@ -98,6 +93,31 @@ psh_status pshi_sparse_reserve(psh_env *env, pshi_sparse_sum *s, double x) {
     s->limbs = limbs;
     s->first = first;
     s->count = end - first;
+    return PSH_OK;
+}
+
+psh_status pshi_sparse_reserve(psh_env *env, pshi_sparse_sum *s, double x) {
+    exact_term t;
+
+    if (!exact_term_of(x, &t))
+        return PSH_OK;
+    /* One limb above the highest bit takes the carries of 2^63 terms, and the sign. */
+    return exact_span(env, s, t.limb, t.top + 2);
+}
+
+psh_status pshi_sparse_merge(psh_env *env, pshi_sparse_sum *s, const pshi_sparse_sum *from) {
+    unsigned carry = 0;
+    uint32_t i;
+
+    if (!from->count)
+        return PSH_OK;
+    if (exact_span(env, s, from->first, from->first + from->count) != PSH_OK)
+        return PSH_E_NOMEM;
+    for (i = from->first - s->first; i < s->count; i++) {
+        unsigned over = __builtin_add_overflow(s->limbs[i], exact_limb(from, s->first + i), &s->limbs[i]);
+
+        carry = over | __builtin_add_overflow(s->limbs[i], (uint64_t)carry, &s->limbs[i]);
+    }
     return PSH_OK;
 }
 

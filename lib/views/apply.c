@@ -225,10 +225,13 @@ static void trim_views(psh_materializer *m, int64_t now) {
     }
 }
 
-/* The newest interval of the world that holds rows, that the view wants and that has no ready part. */
-static const psh_partition *next_fill(const pshi_mview *v, const psh_world *world, int64_t now) {
+/* The newest interval of the world that holds rows, that the view wants and that has no ready part, if after `than`. */
+static const psh_partition *next_fill(const pshi_mview *v, const psh_world *world, int64_t now, int64_t than) {
     int64_t start = pshi_reach_start(v->level, v->reach_ns, now);
     size_t first, end;
+
+    if (start < than)
+        start = than;
 
     psh_world_partitions_between(world, v->table, PSH_TIME_MIN, PSH_TIME_MAX, &first, &end);
     for (; end > first; end--) {
@@ -272,21 +275,24 @@ psh_status psh_materializer_fill_begin(
     psh_materializer *m, const psh_world *world, int64_t now, psh_fill *out) {
     const psh_partition *best = NULL, *p;
     pshi_mview *view = NULL;
+    psh_status st;
     size_t i;
 
     if (!m || !world || !out)
         return PSH_E_INVALID;
     if (m->fill)
         return PSH_E_STATE;
-    trim_views(m, now);
     for (i = 0; i < m->view_count; i++) {
-        p = next_fill(m->views[i], world, now);
-        if (!p || (best && p->time_to <= best->time_to))
+        p = next_fill(m->views[i], world, now, best ? best->time_to : PSH_TIME_NONE);
+        if (!p)
             continue;
         best = p;
         view = m->views[i];
     }
-    return best ? open_fill(m, view, best, out) : PSH_END;
+    st = best ? open_fill(m, view, best, out) : PSH_END;
+    if (st >= PSH_OK)
+        trim_views(m, now);
+    return st;
 }
 
 static psh_status check_rows(const pshi_table *t, const psh_value *rows, size_t n) {

@@ -70,6 +70,23 @@ static int code_less(const pshi_dict *dict, int64_t a, int64_t b) {
     return a != b && psh_value_compare(&dict->entries[a].value, &dict->entries[b].value) < 0;
 }
 
+int pshi_bag_ends(const pshi_bag *b, int64_t *low, int64_t *high) {
+    uint32_t n;
+    const pshi_bag_run *runs = pshi_bag_runs(b, &n);
+
+    if (!b->size)
+        return 0;
+    *low = runs[0].codes[0];
+    *high = runs[n - 1].codes[runs[n - 1].size - 1];
+    return 1;
+}
+
+int pshi_bag_spans(const pshi_bag *b, const pshi_dict *dict, int64_t code) {
+    int64_t low, high;
+
+    return pshi_bag_ends(b, &low, &high) && !code_less(dict, code, low) && !code_less(dict, high, code);
+}
+
 /* The last run that begins at or before the code, else the first. */
 static uint32_t run_place(const pshi_bag *b, const pshi_dict *dict, int64_t code) {
     uint32_t low = 1, high = b->runs ? b->run_count : 1, mid;

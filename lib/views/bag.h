@@ -44,6 +44,10 @@ uint64_t pshi_bag_count(const pshi_bag *b, const pshi_dict *dict, int64_t code);
 void pshi_bag_take(pshi_bag *b, const pshi_dict *dict, int64_t code);
 /** Takes the place of a code out, if it is there and its count is 0. */
 void pshi_bag_drop(psh_env *env, pshi_bag *b, pshi_dict *dict, int64_t code);
+/** The least and the greatest code. For reading, as below. @return 0 if it is empty. */
+int pshi_bag_ends(const pshi_bag *b, int64_t *low, int64_t *high);
+/** Whether a code is not below the least and not above the greatest. */
+int pshi_bag_spans(const pshi_bag *b, const pshi_dict *dict, int64_t code);
 /** Its runs in order; the counts of one. For reading, when no count is 0. */
 const pshi_bag_run *pshi_bag_runs(const pshi_bag *b, uint32_t *count);
 const uint64_t *pshi_bag_counts(const pshi_bag_run *r);

@@ -64,10 +64,26 @@ static int dict_equal(const psh_value *a, const psh_value *b) {
     return dict_word(a) == dict_word(b) && dict_high(a) == dict_high(b);
 }
 
+/* The same for whole numbers, the most frequent, in one look each. */
+static uint32_t dict_int_slot(const pshi_dict *d, const psh_value *v) {
+    uint32_t i = (uint32_t)pshi_mix64((uint64_t)v->as.i64 + v->type) & d->mask;
+    const psh_value *e;
+
+    for (; d->slots[i]; i = (i + 1) & d->mask) {
+        e = &d->entries[d->slots[i] - 1].value;
+        if (e->as.i64 == v->as.i64 && e->type == v->type)
+            break;
+    }
+    return i;
+}
+
 /* The slot of a value, or the empty one where it would go. */
 static uint32_t dict_slot(const pshi_dict *d, const psh_value *v) {
-    uint32_t i = dict_home(d, v);
+    uint32_t i;
 
+    if (v->type == PSH_TYPE_INT64)
+        return dict_int_slot(d, v);
+    i = dict_home(d, v);
     while (d->slots[i] && !dict_equal(&d->entries[d->slots[i] - 1].value, v))
         i = (i + 1) & d->mask;
     return i;

@@ -241,6 +241,7 @@ static void check_dicts(loader *l, const pshi_store *s) {
 static psh_status get_view(loader *l, pshi_mview **out) {
     psh_view *view = NULL;
     psh_status st = pshi_view_get(l->m->env, l->m->schema, l->c, &view);
+    const pshi_past *past;
     pshi_mview *v;
 
     *out = NULL;
@@ -252,7 +253,8 @@ static psh_status get_view(loader *l, pshi_mview **out) {
         return st == PSH_E_INVALID ? PSH_E_CORRUPT : st;
     v = *out;
     l->table = pshi_schema_get_table(l->m->schema, v->table);
-    require(l, v->level != PSH_LEVEL_NONE && pshi_past_find(l->m, v->id));
+    past = pshi_past_find(l->m, v->id);
+    require(l, v->level != PSH_LEVEL_NONE && past && past->begun);
     v->benefit = pshi_get_f64(l->c);
     v->reads = pshi_get_var(l->c);
     v->reads_seen = pshi_get_var(l->c);

@@ -18,6 +18,7 @@ void pshi_part_init(pshi_part *p, int64_t interval, int64_t time_from, int64_t t
     p->time_to = time_to;
     p->commit_time = PSH_TIME_NONE;
     p->free = PSH_NONE;
+    p->bucket = PSH_TIME_MAX; /* holds no row */
 }
 
 uint64_t *pshi_part_group(const pshi_store *s, const pshi_part *p, uint32_t i) {
@@ -99,12 +100,12 @@ uint64_t pshi_part_bytes(const pshi_store *s, const pshi_part *p) {
 }
 
 static uint32_t group_hash(int64_t bucket, const uint32_t *ids, uint32_t n) {
-    uint64_t h = pshi_mix64((uint64_t)bucket);
+    uint64_t h = (uint64_t)bucket;
     uint32_t i;
 
     for (i = 0; i < n; i++)
-        h = pshi_mix64(h + ids[i] + 1);
-    return (uint32_t)h;
+        h = (h ^ ids[i]) * UINT64_C(0x9e3779b97f4a7c15); /* odd: a bijection, so that no key is lost */
+    return (uint32_t)pshi_mix64(h);
 }
 
 static uint32_t group_home(const pshi_store *s, const pshi_part *p, uint32_t i) {
@@ -113,16 +114,22 @@ static uint32_t group_home(const pshi_store *s, const pshi_part *p, uint32_t i) 
     return group_hash((int64_t)g[PSHI_GROUP_BUCKET], pshi_group_ids(g), s->shape.group_count) & p->mask;
 }
 
+static int has_key(const pshi_store *s, const uint64_t *g, int64_t bucket, const uint32_t *ids) {
+    const uint32_t *own = pshi_group_ids(g);
+    uint32_t i;
+
+    for (i = 0; i < s->shape.group_count; i++)
+        if (own[i] != ids[i])
+            return 0;
+    return (int64_t)g[PSHI_GROUP_BUCKET] == bucket;
+}
+
 /* The slot of a key, or the empty one where it would go. */
 static uint32_t group_slot(const pshi_store *s, const pshi_part *p, int64_t bucket, const uint32_t *ids) {
-    uint32_t n = s->shape.group_count, at = group_hash(bucket, ids, n) & p->mask;
-    const uint64_t *g;
+    uint32_t at = group_hash(bucket, ids, s->shape.group_count) & p->mask;
 
-    for (; p->slots[at]; at = (at + 1) & p->mask) {
-        g = pshi_part_group(s, p, p->slots[at] - 1);
-        if ((int64_t)g[PSHI_GROUP_BUCKET] == bucket && memcmp(pshi_group_ids(g), ids, n * sizeof *ids) == 0)
-            break;
-    }
+    while (p->slots[at] && !has_key(s, pshi_part_group(s, p, p->slots[at] - 1), bucket, ids))
+        at = (at + 1) & p->mask;
     return at;
 }
 
@@ -198,12 +205,17 @@ static void remove_group(const pshi_store *s, pshi_part *p, uint32_t i) {
     p->live--;
 }
 
-static int64_t row_bucket(const pshi_store *s, const psh_value *row) {
-    return pshi_bucket_floor(
-        row[s->shape.time_column].as.i64, s->shape.bucket_ns, s->shape.interval_origin);
+/* Rows that follow each other are mostly of one bucket: this saves a division. */
+static int64_t row_bucket(const pshi_store *s, pshi_part *p, const psh_value *row) {
+    int64_t t = row[s->shape.time_column].as.i64;
+
+    if (t < p->bucket || p->bucket <= PSH_TIME_MIN ||
+        (uint64_t)t - (uint64_t)p->bucket >= (uint64_t)s->shape.bucket_ns)
+        p->bucket = pshi_bucket_floor(t, s->shape.bucket_ns, s->shape.interval_origin);
+    return p->bucket;
 }
 
-static uint32_t find_group(const pshi_store *s, const pshi_part *p, const psh_value *row) {
+static uint32_t find_group(const pshi_store *s, pshi_part *p, const psh_value *row) {
     uint32_t ids[MAX_GROUP_COLUMNS], i;
 
     if (!p->slots)
@@ -213,7 +225,7 @@ static uint32_t find_group(const pshi_store *s, const pshi_part *p, const psh_va
         if (ids[i] == PSH_NONE)
             return PSH_NONE;
     }
-    return p->slots[group_slot(s, p, row_bucket(s, row), ids)] - 1;
+    return p->slots[group_slot(s, p, row_bucket(s, p, row), ids)] - 1;
 }
 
 static psh_status make_group(const pshi_store *s, pshi_part *p, const psh_value *row, uint32_t *group) {
@@ -226,7 +238,7 @@ static psh_status make_group(const pshi_store *s, pshi_part *p, const psh_value 
         st = pshi_dict_intern(s->env, &s->dicts[n], &v, &ids[n]);
     }
     if (st == PSH_OK)
-        st = pshi_part_begin_group(s, p, row_bucket(s, row), ids, group);
+        st = pshi_part_begin_group(s, p, row_bucket(s, p, row), ids, group);
     for (i = 0; st != PSH_OK && i < n; i++)
         pshi_dict_drop_unused(s->env, &s->dicts[i], ids[i]);
     return st;
@@ -447,4 +459,60 @@ psh_status pshi_part_take(const pshi_store *s, pshi_part *p, const psh_value *ro
         return PSH_OK;
     pshi_part_add(s, p, row, group); /* all is in its place: it cannot fail */
     return PSH_E_NOT_FOUND;
+}
+
+/* The least and the greatest, where they are not between those there already. */
+static psh_status merge_bag(const pshi_store *s, pshi_part *p, pshi_bag *b, const pshi_measure *m, const pshi_bag *from) {
+    uint64_t before = b->size;
+    pshi_dict *dict = bag_dict(s, m);
+    psh_status st = PSH_OK;
+    int64_t low, high;
+
+    if (!pshi_bag_ends(from, &low, &high))
+        return PSH_OK;
+    if (!pshi_bag_spans(b, dict, low))
+        st = pshi_bag_add(s->env, b, dict, low, 1);
+    if (st == PSH_OK && !pshi_bag_spans(b, dict, high))
+        st = pshi_bag_add(s->env, b, dict, high, 1);
+    p->places += b->size - before;
+    return st;
+}
+
+static psh_status merge_measure(
+    const pshi_store *s, pshi_part *p, uint64_t *to, const pshi_measure *m, const uint64_t *g) {
+    unsigned carry = 0;
+    uint32_t i;
+
+    if (m->count_at)
+        to[m->count_at] += g[m->count_at];
+    if (m->bag_at &&
+        merge_bag(s, p, pshi_group_bag(to, m), m, (const pshi_bag *)(const void *)(g + m->bag_at)) != PSH_OK)
+        return PSH_E_NOMEM;
+    if (holds_double(m))
+        return pshi_sparse_merge(
+            s->env, pshi_group_double(to, m), (const pshi_sparse_sum *)(const void *)(g + m->sum_at));
+    for (i = 0; m->sum_at && i < PSHI_SUM_WORDS; i++) {
+        uint64_t *w = &to[m->sum_at + i];
+        unsigned over = __builtin_add_overflow(*w, g[m->sum_at + i], w);
+
+        carry = over | __builtin_add_overflow(*w, (uint64_t)carry, w);
+    }
+    return PSH_OK;
+}
+
+psh_status pshi_part_merge(
+    const pshi_store *s, pshi_part *p, int64_t bucket, const uint32_t *ids, const uint64_t *g) {
+    uint32_t group = p->slots ? p->slots[group_slot(s, p, bucket, ids)] - 1 : PSH_NONE, i;
+    psh_status st = PSH_OK;
+    uint64_t *to;
+
+    if (group == PSH_NONE)
+        st = pshi_part_begin_group(s, p, bucket, ids, &group);
+    if (st != PSH_OK)
+        return st;
+    to = pshi_part_group(s, p, group);
+    to[PSHI_GROUP_ROWS] += g[PSHI_GROUP_ROWS];
+    for (i = 0; st == PSH_OK && i < s->shape.measure_count; i++)
+        st = merge_measure(s, p, to, &s->shape.measures[i], g);
+    return st;
 }

@@ -31,6 +31,7 @@ typedef struct pshi_part {
     uint32_t free;      /* the first free group, or PSH_NONE */
     uint32_t mask;      /* slots - 1 */
     uint32_t *slots;    /* group + 1; 0 = empty; linear probing */
+    int64_t bucket;     /* that the latest row fell in; a guess for the next one */
     uint64_t rows;
     uint64_t places;    /* of its bags */
 } pshi_part;
@@ -71,6 +72,13 @@ void pshi_part_tidy(const pshi_store *s, pshi_part *p, const psh_value *row, uin
 /** Begins an empty group of a key (ids as in the dictionaries); for loading. @return PSH_OK, PSH_E_NOMEM. */
 psh_status pshi_part_begin_group(
     const pshi_store *s, pshi_part *p, int64_t bucket, const uint32_t *ids, uint32_t *group);
+
+/**
+ * Adds all that group g of another part of the same store holds to the group of a key, but of its bags the least
+ * and the greatest alone: for reading. @return PSH_OK, PSH_E_NOMEM (p is good for nothing but clearing).
+ */
+psh_status pshi_part_merge(
+    const pshi_store *s, pshi_part *p, int64_t bucket, const uint32_t *ids, const uint64_t *g);
 
 /** w += x, or w -= x with sign < 0. */
 void pshi_wide_add(uint64_t w[PSHI_SUM_WORDS], pshi_i128 x, int sign);
