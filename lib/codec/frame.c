@@ -155,7 +155,7 @@ static psh_status read_section(
 psh_status pshi_frame_open(
     psh_env *env, const void *data, size_t size, uint32_t kind, const uint32_t *known, size_t known_count,
     size_t max_bytes, pshi_frame *out, psh_error *err) {
-    pshi_cursor c = pshi_read(data, size);
+    pshi_cursor c;
     size_t left = max_bytes ? max_bytes : PSHI_LOAD_BYTES;
     uint32_t count, i;
     psh_status st;
@@ -164,6 +164,7 @@ psh_status pshi_frame_open(
     out->env = env;
     if (!data)
         return pshi_fail(err, PSH_E_INVALID, "data", "is NULL");
+    c = pshi_read(data, size);
     st = check_header(&c, kind, &count, err);
     for (i = 0; st == PSH_OK && i < count; i++) {
         st = read_section(out, &c, known, known_count, &left);

@@ -41,13 +41,18 @@ static uint64_t hash_bytes(uint64_t h, const unsigned char *p, size_t n) {
     return pshi_mix64(h ^ word);
 }
 
-static uint64_t hash_value(uint64_t h, const psh_value *given) {
-    psh_value v = pshi_value_normal(given);
+/* Of what pshi_value_normal keeps of the value. */
+static uint64_t hash_value(uint64_t h, const psh_value *v) {
+    uint64_t word = (uint64_t)v->as.i64;
 
-    h += ((uint64_t)v.type << 32 | v.size) * UINT64_C(0x9e3779b97f4a7c15);
-    if (is_bytes(&v))
-        return hash_bytes(h, v.as.data, v.size);
-    return pshi_mix64(pshi_mix64(h ^ (uint64_t)v.hi) ^ (uint64_t)v.as.i64);
+    h += ((uint64_t)v->type << 32) * UINT64_C(0x9e3779b97f4a7c15);
+    if (is_bytes(v))
+        return hash_bytes(h ^ v->size, v->as.data, v->size);
+    if (v->type == PSH_TYPE_NULL || (v->type == PSH_TYPE_DOUBLE && v->as.f64 == 0))
+        word = 0;
+    if (v->type == PSH_TYPE_DECIMAL)
+        h = pshi_mix64(h ^ (uint64_t)v->hi);
+    return pshi_mix64(h ^ word);
 }
 
 /* Only finds groups; the order of rows comes from sorting. */

@@ -87,71 +87,9 @@ static void find_points(const pshi_routing *r) {
     }
 }
 
-static void widen(int64_t *from, int64_t *to, int64_t more_from, int64_t more_to) {
-    if (more_from < *from)
-        *from = more_from;
-    if (more_to > *to)
-        *to = more_to;
-}
-
-static void widen_by_partitions(const pshi_routing *r, int64_t *from, int64_t *to) {
-    size_t first, end;
-
-    psh_world_partitions_between(r->world, r->spec->table, PSH_TIME_MIN, PSH_TIME_MAX, &first, &end);
-    while (first < end && !pshi_partition_owns(psh_world_partition(r->world, first)))
-        first++;
-    while (end > first && !pshi_partition_owns(psh_world_partition(r->world, end - 1)))
-        end--;
-    if (first < end)
-        widen(from, to, psh_world_partition(r->world, first)->time_from,
-              psh_world_partition(r->world, end - 1)->time_to);
-}
-
-/* Whole intervals, so that views without buckets are never cut. */
-static void widen_by_quarantine(const pshi_routing *r, int64_t *from, int64_t *to) {
-    const psh_schema *s = psh_world_schema(r->world);
-    int64_t first, last, id, unused;
-
-    if (!r->quarantine)
-        return;
-    if (psh_schema_interval(s, r->spec->table, r->quarantine->time_from, &id, &first, &unused) != PSH_OK)
-        first = PSH_TIME_MIN;
-    if (psh_schema_interval(s, r->spec->table, r->quarantine->time_to - 1, &id, &unused, &last) != PSH_OK)
-        last = PSH_TIME_MAX;
-    widen(from, to, first, last);
-}
-
-static void widen_by_views(const pshi_routing *r, int64_t *from, int64_t *to) {
-    const psh_view_part *parts;
-    psh_view_spec s;
-    size_t i, n;
-
-    for (i = 0; i < psh_world_view_count(r->world); i++) {
-        psh_view_spec_init(&s, sizeof s);
-        if (psh_view_describe(psh_world_view(r->world, i), &s) != PSH_OK ||
-            s.retention != PSH_RETAIN_OUTLIVES_BASE || pshi_query_spec(s.definition)->table != r->spec->table)
-            continue;
-        parts = psh_world_view_parts(r->world, i, &n);
-        if (n)
-            widen(from, to, parts[0].time_from, parts[n - 1].time_to);
-    }
-}
-
-/* The query's time, cut to where there are partitions, rows in quarantine, or views that outlive their base. */
-static void find_span(pshi_routing *r) {
-    int64_t from = PSH_TIME_MAX;
-    int64_t to = PSH_TIME_MIN;
-
-    widen_by_partitions(r, &from, &to);
-    widen_by_quarantine(r, &from, &to);
-    widen_by_views(r, &from, &to);
-    r->from = from > r->spec->time_from ? from : r->spec->time_from;
-    r->to = to < r->spec->time_to ? to : r->spec->time_to;
-}
-
 static psh_status routing_begin(
     const psh_world *world, const psh_route_request *request, psh_route *route, pshi_routing *r) {
-    const psh_partition *q;
+    const pshi_table_index *t;
 
     r->world = world;
     r->request = request;
@@ -161,11 +99,13 @@ static psh_status routing_begin(
     r->quarantine = NULL;
     if (!r->table)
         return PSH_E_INVALID;
-    q = psh_world_find_partition(world, psh_quarantine_id(r->spec->table));
-    if (q && pshi_partition_owns(q) && q->time_from < q->time_to && (q->rows || q->last_position))
-        r->quarantine = q;
+    t = &world->tables[r->spec->table];
+    if (t->quarantine != PSH_NONE)
+        r->quarantine = psh_world_partition(world, t->quarantine);
     find_points(r);
-    find_span(r);
+    /* The query's time, cut to where there can be rows. */
+    r->from = t->from > r->spec->time_from ? t->from : r->spec->time_from;
+    r->to = t->to < r->spec->time_to ? t->to : r->spec->time_to;
     return PSH_OK;
 }
 
@@ -193,16 +133,17 @@ static uint32_t choose_view(const pshi_routing *r, candidate *best) {
     candidate c = { 0, 0, 0, 0 };
     uint32_t reason;
     pshi_walk w;
+    const pshi_table_index *t = &r->world->tables[r->spec->table];
     size_t i;
 
     memset(best, 0, sizeof *best);
-    for (i = 0; i < psh_world_view_count(r->world); i++) {
-        reason = pshi_walk_begin(r, i, &w);
+    for (i = t->view_first; i < t->view_end; i++) {
+        c.view = r->world->table_views[i];
+        reason = pshi_walk_begin(r, c.view, &w);
         if (closest != PSH_MATCH_YES && (reason == PSH_MATCH_YES || reason > closest))
             closest = reason;
         if (reason != PSH_MATCH_YES)
             continue;
-        c.view = i;
         weigh(&w, &c);
         if (is_better_view(&c, best))
             *best = c;

@@ -54,10 +54,10 @@ typedef struct pshi_run {
 typedef struct pshi_walk {
     const pshi_routing *r;
     const psh_view_part *parts;
+    const uint8_t *facts; /* of each part: PSHI_PART_* */
     size_t count;
     size_t next;
     uint64_t view;
-    uint32_t retention;
     int has_piece; /* read ahead, belongs to the next run */
     int64_t done;  /* end of the last interval taken: none is taken twice */
     int64_t bucket;

@@ -3,36 +3,8 @@
 #include "match/match.h"
 #include "route/route.h"
 #include "value/query.h"
+#include "value/view.h"
 #include "value/world.h"
-
-/* Whether rows of the interval can still come or have come after the part: its owners, and the quarantine. */
-static int is_settled(const pshi_walk *w, const psh_view_part *p) {
-    const psh_partition *q = w->r->quarantine;
-    const psh_partition *x;
-    size_t i, end;
-    size_t owners = 0;
-
-    if (q && q->time_from < p->time_to && p->time_from < q->time_to && q->last_position > p->position)
-        return 0;
-    psh_world_partitions_between(w->r->world, w->r->spec->table, p->time_from, p->time_to, &i, &end);
-    for (; i < end; i++) {
-        x = psh_world_partition(w->r->world, i);
-        if (x->state == PSH_PARTITION_ACTIVE || x->last_position > p->position)
-            return 0;
-        owners += (size_t)pshi_partition_owns(x);
-    }
-    return owners > 0 || w->retention == PSH_RETAIN_OUTLIVES_BASE;
-}
-
-static int has_owner(const pshi_walk *w, const psh_view_part *p) {
-    size_t i, end;
-
-    psh_world_partitions_between(w->r->world, w->r->spec->table, p->time_from, p->time_to, &i, &end);
-    for (; i < end; i++)
-        if (pshi_partition_owns(psh_world_partition(w->r->world, i)))
-            return 1;
-    return 0;
-}
 
 static int is_fresh(const pshi_walk *w, const psh_view_part *p) {
     const psh_route_request *q = w->r->request;
@@ -45,9 +17,9 @@ static int is_fresh(const pshi_walk *w, const psh_view_part *p) {
 
 /* A view that follows its base must not answer for rows that were dropped. */
 static int is_servable(const pshi_walk *w, const psh_view_part *p) {
-    if (is_fresh(w, p))
-        return w->retention == PSH_RETAIN_OUTLIVES_BASE || has_owner(w, p);
-    return is_settled(w, p);
+    uint8_t facts = w->facts[p - w->parts];
+
+    return facts & PSHI_PART_SETTLED || (facts & PSHI_PART_OWNED && is_fresh(w, p));
 }
 
 /* The next interval that can be served: from the node `prefer` where it has the interval, else the first one. */
@@ -103,28 +75,48 @@ int pshi_walk_next(pshi_walk *w, pshi_run *out) {
     return 0;
 }
 
-uint32_t pshi_walk_begin(const pshi_routing *r, size_t view, pshi_walk *w) {
-    psh_view *v = psh_world_view(r->world, view);
-    psh_view_spec s;
-    uint32_t reason;
+static int begins_at(const pshi_walk *w, size_t i) {
+    return w->parts[i].time_to > w->from && (i == 0 || w->parts[i - 1].time_to <= w->from);
+}
 
-    psh_view_spec_init(&s, sizeof s);
-    if (psh_view_describe(v, &s) != PSH_OK)
-        return PSH_MATCH_TABLE;
-    reason = psh_view_match(s.definition, r->request->query, &w->from, &w->to);
+/* The first part that ends after `from`: all are whole intervals, in order. */
+static size_t first_part(const pshi_walk *w) {
+    size_t low = 0, high = w->count, mid;
+
+    if (!high || w->parts[0].time_to > w->from)
+        return 0;
+    /* One node that has every interval: the time tells the part. */
+    mid = (size_t)(((uint64_t)w->from - (uint64_t)w->parts[0].time_from) / (uint64_t)w->r->table->interval_ns);
+    if (mid < high && begins_at(w, mid))
+        return mid;
+    while (low < high) {
+        mid = low + (high - low) / 2;
+        if (w->parts[mid].time_to <= w->from)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low;
+}
+
+uint32_t pshi_walk_begin(const pshi_routing *r, size_t view, pshi_walk *w) {
+    const psh_view *v = r->world->lists.views[view];
+    const psh_view_spec *s = pshi_view_spec(v);
+    uint32_t reason = psh_view_match(s->definition, r->request->query, &w->from, &w->to);
+
     if (reason != PSH_MATCH_YES)
         return reason;
     w->r = r;
     w->view = psh_view_id(v);
-    w->retention = s.retention;
-    w->bucket = pshi_query_spec(s.definition)->bucket_ns;
+    w->bucket = pshi_query_spec(s->definition)->bucket_ns;
     w->has_piece = 0;
-    w->next = 0;
     w->done = PSH_TIME_MIN;
     w->parts = psh_world_view_parts(r->world, view, &w->count);
+    w->facts = r->world->part_facts + r->world->part_first[view];
     if (w->from < r->from)
         w->from = r->from;
     if (w->to > r->to)
         w->to = r->to;
+    w->next = first_part(w);
     return reason;
 }

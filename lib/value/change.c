@@ -13,6 +13,7 @@
 #include "base/env.h"
 #include "base/error.h"
 #include "codec/frame.h"
+#include "ds/idmap.h"
 #include "value/value.h"
 
 #define CHUNK_MOST ((size_t)64 << 10)
@@ -53,6 +54,8 @@ struct psh_change_batch {
     size_t place_count;
     size_t place_cap;
     size_t hot; /* the place used last */
+    pshi_idmap sources; /* from source to place */
+    size_t null_place;  /* of source 0, which a map cannot hold */
 };
 
 psh_env *pshi_change_batch_env(const psh_change_batch *b) {
@@ -78,6 +81,7 @@ psh_status psh_change_batch_create(
     b->env = env;
     b->schema = psh_schema_ref(schema);
     b->max_bytes = max_bytes ? max_bytes : PSHI_LOAD_BYTES;
+    b->null_place = SIZE_MAX;
     *out = b;
     return PSH_OK;
 }
@@ -92,8 +96,17 @@ void psh_change_batch_destroy(psh_change_batch *b) {
     pshi_free(b->env, b->chunks);
     pshi_free(b->env, b->index);
     pshi_free(b->env, b->places);
+    pshi_idmap_free(b->env, &b->sources);
     psh_schema_unref(b->schema);
     pshi_free(b->env, b);
+}
+
+static void forget_places(psh_change_batch *b) {
+    if (b->place_count)
+        pshi_idmap_clear(&b->sources);
+    b->place_count = 0;
+    b->null_place = SIZE_MAX;
+    b->hot = 0;
 }
 
 void psh_change_batch_clear(psh_change_batch *b) {
@@ -103,20 +116,19 @@ void psh_change_batch_clear(psh_change_batch *b) {
         b->chunks[i].used = 0;
     b->at = 0;
     b->count = 0;
-    b->place_count = 0;
-    b->hot = 0;
+    forget_places(b);
 }
 
 /* @return the source's place, or place_count. */
 static size_t find_place(const psh_change_batch *b, uint64_t source) {
-    size_t i;
+    uint32_t i;
 
     if (b->hot < b->place_count && b->places[b->hot].source == source)
         return b->hot;
-    for (i = 0; i < b->place_count; i++)
-        if (b->places[i].source == source)
-            return i;
-    return b->place_count;
+    if (!source)
+        return b->null_place < b->place_count ? b->null_place : b->place_count;
+    i = pshi_idmap_find(&b->sources, source);
+    return i == PSH_NONE ? b->place_count : i;
 }
 
 /* Room for it is there. */
@@ -125,8 +137,14 @@ static void note_place(psh_change_batch *b, const psh_change *c) {
     place p = { c->source, c->position, c->sequence };
 
     b->places[i] = p;
-    b->place_count += i == b->place_count;
     b->hot = i;
+    if (i < b->place_count)
+        return;
+    b->place_count++;
+    if (!c->source)
+        b->null_place = i;
+    else
+        (void)pshi_idmap_put(b->env, &b->sources, c->source, (uint32_t)i); /* its room was made */
 }
 
 void psh_change_batch_truncate(psh_change_batch *b, size_t count) {
@@ -142,8 +160,7 @@ void psh_change_batch_truncate(psh_change_batch *b, size_t count) {
     b->chunks[at].used = (size_t)((unsigned char *)r - b->chunks[at].data);
     b->at = at;
     b->count = count;
-    b->place_count = 0;
-    b->hot = 0;
+    forget_places(b);
     for (i = 0; i < count; i++)
         note_place(b, &b->index[i]->change);
 }
@@ -261,6 +278,26 @@ static psh_status grow(psh_change_batch *b, void **p, size_t *cap, size_t need, 
     return PSH_OK;
 }
 
+#define SOURCE_BYTES (sizeof(uint64_t) + sizeof(uint32_t)) /* of one slot of the map */
+
+/* Room for one more source, in the array and in the map. */
+static psh_status grow_places(psh_change_batch *b) {
+    psh_status st = grow(b, (void **)&b->places, &b->place_cap, b->place_count + 1, sizeof *b->places);
+    size_t old = b->sources.ids ? b->sources.mask + 1 : 0;
+    size_t slots = old ? 2 * old : 16;
+
+    if (st != PSH_OK || (b->place_count + 1) * 3 <= old * 2)
+        return st;
+    if ((slots - old) * SOURCE_BYTES > b->max_bytes - b->bytes)
+        drop_empty(b);
+    if ((slots - old) * SOURCE_BYTES > b->max_bytes - b->bytes || slots >= PSH_NONE)
+        return PSH_E_LIMIT;
+    if (pshi_idmap_reserve(b->env, &b->sources, b->place_count + 1) != PSH_OK)
+        return PSH_E_NOMEM;
+    b->bytes += (b->sources.mask + 1 - old) * SOURCE_BYTES;
+    return PSH_OK;
+}
+
 static size_t chunk_size(const psh_change_batch *b, size_t need) {
     size_t size = b->max_bytes / 8, left;
 
@@ -356,7 +393,7 @@ psh_status psh_change_batch_append(psh_change_batch *b, const psh_change *c, psh
         return pshi_fail(err, PSH_E_LIMIT, "change", "the row is larger than memory");
     st = grow(b, (void **)&b->index, &b->index_cap, b->count + 1, sizeof *b->index);
     if (st == PSH_OK)
-        st = grow(b, (void **)&b->places, &b->place_cap, b->place_count + 1, sizeof *b->places);
+        st = grow_places(b);
     if (st == PSH_OK)
         st = find_room(b, size);
     if (st != PSH_OK)

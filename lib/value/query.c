@@ -183,6 +183,29 @@ static void fill(psh_query *q, const psh_query_spec *s, const query_size *z) {
     c->label_stride = sizeof *labels;
 }
 
+static uint64_t column_bit(uint32_t column) {
+    return UINT64_C(1) << column % 64;
+}
+
+static pshi_query_columns columns_of(const psh_query_spec *s) {
+    pshi_query_columns c = { 0, 0, 0, 0 };
+    const psh_aggregate *a;
+    size_t i;
+
+    for (i = 0; i < s->predicate_count; i++)
+        c.predicates |= column_bit(s->predicates[i].column);
+    for (i = 0; i < s->group_count; i++)
+        c.groups |= column_bit(s->group_columns[i]);
+    for (i = 0; i < s->aggregate_count; i++) {
+        a = &s->aggregates[i];
+        if (a->column != PSH_NONE)
+            c.measures |= column_bit(a->column);
+        if (a->fn == PSH_AGG_MIN || a->fn == PSH_AGG_MAX)
+            c.extremes |= column_bit(a->column % 32 * 2 + (a->fn == PSH_AGG_MAX));
+    }
+    return c;
+}
+
 static psh_status build(psh_env *env, psh_schema *schema, const psh_query_spec *s, psh_query **out) {
     query_size z = measure(s);
     psh_query *q;
@@ -197,6 +220,7 @@ static psh_status build(psh_env *env, psh_schema *schema, const psh_query_spec *
     q->table = pshi_schema_get_table(schema, s->table);
     q->bytes = z.total;
     fill(q, s, &z);
+    q->columns = columns_of(&q->spec);
     if (pshi_query_identify(q) != PSH_OK) {
         pshi_free(env, q);
         return PSH_E_NOMEM;
@@ -253,6 +277,10 @@ uint64_t psh_query_id(const psh_query *q) {
 
 const psh_query_spec *pshi_query_spec(const psh_query *q) {
     return &q->spec;
+}
+
+const pshi_query_columns *pshi_query_column_sets(const psh_query *q) {
+    return &q->columns;
 }
 
 psh_env *pshi_query_env(const psh_query *q) {

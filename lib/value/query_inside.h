@@ -23,6 +23,7 @@ struct psh_query {
     psh_query_spec spec; /* canonical */
     uint64_t id;
     uint64_t fingerprint;
+    pshi_query_columns columns;
     size_t bytes; /* of the block */
 };
 

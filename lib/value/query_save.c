@@ -168,6 +168,7 @@ typedef struct query_room {
     psh_value *values;
     size_t value_count;
     size_t value_cap;
+    size_t most_values; /* under the load's memory cap */
 } query_room;
 
 static size_t get_some(pshi_cursor *c, size_t least, size_t most) {
@@ -181,6 +182,10 @@ static size_t get_some(pshi_cursor *c, size_t least, size_t most) {
 static void get_values(psh_env *env, pshi_cursor *c, query_room *room, size_t n) {
     size_t i;
 
+    if (n > room->most_values - room->value_count) {
+        c->status = PSH_E_LIMIT;
+        return;
+    }
     if (pshi_reserve(env, (void **)&room->values, &room->value_cap, room->value_count + n,
                      sizeof *room->values) != PSH_OK) {
         c->status = PSH_E_NOMEM;
@@ -270,7 +275,9 @@ static void get_spec(psh_env *env, pshi_cursor *c, query_room *room, psh_query_s
     get_labels(c, room, s);
 }
 
-psh_status pshi_query_get(psh_env *env, psh_schema *schema, pshi_cursor *c, psh_query **out) {
+/* One value may take a byte of what is loaded, and 40 of memory: the cap holds for these too. */
+static psh_status get_query(
+    psh_env *env, psh_schema *schema, pshi_cursor *c, size_t max_bytes, psh_query **out) {
     query_room *room = pshi_calloc(env, 1, sizeof *room);
     psh_query_spec s;
     psh_status st;
@@ -278,16 +285,21 @@ psh_status pshi_query_get(psh_env *env, psh_schema *schema, pshi_cursor *c, psh_
     *out = NULL;
     if (!room)
         return PSH_E_NOMEM;
+    room->most_values = (max_bytes ? max_bytes : PSHI_LOAD_BYTES) / sizeof *room->values;
     get_spec(env, c, room, &s);
     st = c->status;
     if (st == PSH_OK)
         st = psh_query_create(env, schema, &s, out, NULL);
     pshi_free(env, room->values);
     pshi_free(env, room);
-    if (st == PSH_OK || st == PSH_E_NOMEM)
+    if (st == PSH_OK || st == PSH_E_NOMEM || st == PSH_E_LIMIT)
         return st;
     pshi_read_bad(c);
     return PSH_E_CORRUPT;
+}
+
+psh_status pshi_query_get(psh_env *env, psh_schema *schema, pshi_cursor *c, psh_query **out) {
+    return get_query(env, schema, c, 0, out);
 }
 
 static void encode_query(pshi_writer *w, const void *value) {
@@ -311,7 +323,7 @@ psh_status psh_query_load(
     st = pshi_frame_load(env, data, size, PSHI_KIND_QUERY, max_bytes, &frame, &body, err);
     if (st != PSH_OK)
         return st;
-    st = pshi_query_get(env, schema, &body, out);
+    st = get_query(env, schema, &body, max_bytes, out);
     if (st == PSH_OK)
         st = pshi_read_end(&body);
     if (st == PSH_OK && (*out)->bytes > (max_bytes ? max_bytes : PSHI_LOAD_BYTES))

@@ -44,22 +44,27 @@ psh_status pshi_value_check(const psh_value *v, uint32_t type, uint32_t scale, i
 }
 
 psh_value pshi_value_normal(const psh_value *v) {
-    psh_value n;
+    psh_value n = { v->type, 0, { v->as.i64 }, 0 };
 
-    memset(&n, 0, sizeof n);
-    n.type = v->type;
-    if (v->type == PSH_TYPE_NULL)
-        return n;
-    if (v->type == PSH_TYPE_DECIMAL)
-        n.hi = v->hi;
-    if (v->type == PSH_TYPE_DECIMAL || is_binary(v->type))
-        n.size = v->size;
-    if (v->type == PSH_TYPE_DOUBLE)
+    switch (v->type) {
+    case PSH_TYPE_NULL:
+        n.as.i64 = 0;
+        break;
+    case PSH_TYPE_DOUBLE:
         n.as.f64 = v->as.f64 == 0 ? 0.0 : v->as.f64;
-    else if (is_binary(v->type))
+        break;
+    case PSH_TYPE_DECIMAL:
+        n.hi = v->hi;
+        n.size = v->size;
+        break;
+    case PSH_TYPE_TEXT:
+    case PSH_TYPE_BYTES:
         n.as.data = v->as.data;
-    else
-        n.as.i64 = v->as.i64;
+        n.size = v->size;
+        break;
+    default:
+        break;
+    }
     return n;
 }
 

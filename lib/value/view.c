@@ -107,6 +107,14 @@ psh_status psh_view_describe(const psh_view *v, psh_view_spec *out) {
     return v && out ? pshi_struct_out(out, &v->spec, sizeof v->spec) : PSH_E_INVALID;
 }
 
+const psh_view_spec *pshi_view_spec(const psh_view *v) {
+    return &v->spec;
+}
+
+uint32_t pshi_view_table(const psh_view *v) {
+    return pshi_query_spec(v->spec.definition)->table;
+}
+
 uint64_t psh_view_id(const psh_view *v) {
     return psh_query_id(v->spec.definition);
 }

@@ -2,6 +2,7 @@
 /* The draft, and what is asked of a world. It is built in world_build.c. */
 #include "value/world.h"
 
+#include "base/checked.h"
 #include "base/env.h"
 
 psh_status psh_world_draft_create(
@@ -118,6 +119,10 @@ void psh_world_unref(psh_world *w) {
     pshi_world_lists_free(w->env, &w->lists);
     pshi_free(w->env, w->spans);
     pshi_free(w->env, w->owners);
+    pshi_free(w->env, w->owner_arcs);
+    pshi_free(w->env, w->tables);
+    pshi_free(w->env, w->table_views);
+    pshi_free(w->env, w->part_facts);
     pshi_free(w->env, w->part_first);
     pshi_idmap_free(w->env, &w->ids);
     psh_schema_unref(w->schema);
@@ -150,8 +155,7 @@ const psh_partition *psh_world_find_partition(const psh_world *w, uint64_t id) {
     return i == PSH_NONE ? NULL : &w->lists.partitions[i];
 }
 
-/* The first span of a later table, or of this one that begins at or after `time`. */
-static size_t first_span_from(const psh_world *w, uint32_t table, int64_t time) {
+size_t pshi_world_first_span(const psh_world *w, uint32_t table, int64_t time) {
     size_t low = 0, high = w->span_count, mid;
     const pshi_span *s;
 
@@ -168,12 +172,25 @@ static size_t first_span_from(const psh_world *w, uint32_t table, int64_t time) 
 
 /* The span that holds a time, or NULL. Spans of a table do not overlap. */
 static const pshi_span *span_of(const psh_world *w, uint32_t table, int64_t time) {
+    const pshi_table_index *t;
+    const pshi_span *s;
     size_t i;
 
-    i = time == PSH_TIME_MAX ? first_span_from(w, table, time) : first_span_from(w, table, time + 1);
-    if (i == 0 || w->spans[i - 1].table != table || time >= w->spans[i - 1].time_to)
+    if (table >= psh_schema_table_count(w->schema))
         return NULL;
-    return &w->spans[i - 1];
+    t = &w->tables[table];
+    if (t->span_first == t->span_end || time < w->spans[t->span_first].time_from)
+        return NULL;
+    /* Where no interval is missing, the time tells the span. */
+    i = (size_t)(((uint64_t)time - (uint64_t)w->spans[t->span_first].time_from) / (uint64_t)t->width);
+    if (i < t->span_end - t->span_first) {
+        s = &w->spans[t->span_first + i];
+        if (s->time_from <= time && time < s->time_to)
+            return s;
+    }
+    i = pshi_world_first_span(w, table, pshi_time_add(time, 1));
+    s = &w->spans[i - 1]; /* the first begins at or before the time */
+    return time < s->time_to ? s : NULL;
 }
 
 const psh_partition *psh_world_locate(const psh_world *w, uint32_t table, int64_t time, uint64_t point) {
@@ -187,7 +204,7 @@ const psh_partition *psh_world_locate(const psh_world *w, uint32_t table, int64_
     high = s->owner_end - 1;
     while (low < high) {
         mid = low + (high - low + 1) / 2;
-        if (w->lists.partitions[w->owners[mid]].arc_first <= point)
+        if (w->owner_arcs[mid] <= point)
             low = mid;
         else
             high = mid - 1;
@@ -197,7 +214,7 @@ const psh_partition *psh_world_locate(const psh_world *w, uint32_t table, int64_
 
 void psh_world_partitions_between(
     const psh_world *w, uint32_t table, int64_t from, int64_t to, size_t *first, size_t *end) {
-    size_t a = first_span_from(w, table, from), b = first_span_from(w, table, to);
+    size_t a = pshi_world_first_span(w, table, from), b = pshi_world_first_span(w, table, to);
 
     *first = *end = 0;
     if (from >= to)

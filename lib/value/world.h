@@ -71,6 +71,20 @@ typedef struct pshi_span {
     uint32_t owner_first, owner_end; /* into owners */
 } pshi_span;
 
+/** What routing asks of a table, found once. */
+typedef struct pshi_table_index {
+    int64_t from; /* there can be rows in [from, to): of owners, in quarantine's intervals, in views that */
+    int64_t to;   /* outlive their base; to < from: nowhere */
+    int64_t width; /* of its intervals */
+    size_t span_first, span_end; /* into spans */
+    size_t view_first, view_end; /* into table_views */
+    uint32_t quarantine;         /* its index if it holds rows, else PSH_NONE */
+} pshi_table_index;
+
+/* Of a view part: */
+#define PSHI_PART_SETTLED 1u /* its interval is over, and it holds every change there was: serves for ever */
+#define PSHI_PART_OWNED 2u   /* there are rows below it, or the view outlives them */
+
 struct psh_world {
     psh_env *env;
     pshi_ref refs;
@@ -82,8 +96,17 @@ struct psh_world {
     pshi_span *spans;       /* by (table, interval) */
     size_t span_count;
     uint32_t *owners;       /* indexes of partitions that own keys, in their order */
+    uint64_t *owner_arcs;   /* where their arcs begin */
+    pshi_table_index *tables; /* Shape [tables of the schema] */
+    size_t *table_views;    /* indexes of views by (table, id) */
+    uint8_t *part_facts;    /* PSHI_PART_* of each part */
     size_t *part_first;     /* Shape [view_count + 1]: where a view's parts begin */
     pshi_idmap ids;         /* from partition id to index */
 };
+
+/** Fills tables, table_views and part_facts of a world that is else whole. @return PSH_OK, PSH_E_NOMEM. */
+psh_status pshi_world_index(psh_world *w);
+/** The first span of a later table, or of this one that begins at or after `time`. */
+size_t pshi_world_first_span(const psh_world *w, uint32_t table, int64_t time);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "base/env.h"
 #include "base/error.h"
+#include "value/view.h"
 #include "value/world.h"
 
 static int order_of(uint64_t a, uint64_t b) {
@@ -108,15 +109,18 @@ static psh_status index_spans(psh_world *w) {
 
     w->spans = pshi_calloc(w->env, n, sizeof *w->spans);
     w->owners = pshi_calloc(w->env, n, sizeof *w->owners);
-    if (!w->spans || !w->owners)
+    w->owner_arcs = pshi_calloc(w->env, n, sizeof *w->owner_arcs);
+    if (!w->spans || !w->owners || !w->owner_arcs)
         return PSH_E_NOMEM;
     for (i = 0; i < n && !(p[i].flags & PSH_PARTITION_QUARANTINE); i++) {
         if (begins_span(w, i)) {
             s = &w->spans[w->span_count++];
             *s = (pshi_span){ p[i].time_from, p[i].time_to, p[i].table, (uint32_t)i, 0, owned, 0 };
         }
-        if (pshi_partition_owns(&p[i]))
+        if (pshi_partition_owns(&p[i])) {
+            w->owner_arcs[owned] = p[i].arc_first;
             w->owners[owned++] = (uint32_t)i;
+        }
         s->end = (uint32_t)i + 1;
         s->owner_end = owned;
     }
@@ -173,6 +177,18 @@ static psh_status check_views(const psh_world *w, psh_error *err) {
     return PSH_OK;
 }
 
+/* A part is one whole interval of its view's table. */
+static psh_status check_part_time(const psh_world *w, size_t view, size_t part, psh_error *err) {
+    const psh_view_part *p = &w->lists.parts[part];
+    int64_t id, from, to;
+
+    if (psh_schema_interval(w->schema, pshi_view_table(w->lists.views[view]), p->time_from, &id, &from, &to) !=
+            PSH_OK ||
+        id != p->interval || from != p->time_from || to != p->time_to)
+        return pshi_fail_at(err, PSH_E_INVALID, "view_parts", part, "its times are not those of its interval");
+    return PSH_OK;
+}
+
 /* Parts and views are both sorted by view: one walk over both. */
 static psh_status index_parts(psh_world *w, psh_error *err) {
     const psh_view_part *p = w->lists.parts;
@@ -192,6 +208,9 @@ static psh_status index_parts(psh_world *w, psh_error *err) {
             return pshi_fail_at(err, PSH_E_INVALID, "view_parts", i, "names a view that is not in the world");
         if (i && compare_parts(&p[i - 1], &p[i]) == 0)
             return pshi_fail_at(err, PSH_E_INVALID, "view_parts", i, "its view, time and node stand twice");
+        st = check_part_time(w, v, i, err);
+        if (st != PSH_OK)
+            return st;
     }
     while (v < w->lists.view_count)
         w->part_first[++v] = w->lists.part_count;
@@ -214,6 +233,8 @@ static psh_status fill_world(psh_world *w, const psh_world_draft *d, psh_error *
         st = check_views(w, err);
     if (st == PSH_OK)
         st = index_parts(w, err);
+    if (st == PSH_OK)
+        st = pshi_world_index(w);
     return st;
 }
 

@@ -29,7 +29,7 @@ psh_status psh_world_save(const psh_world *w, psh_buffer *out) {
 }
 
 /* What a draft and the world made of it take for each partition, their indexes included. */
-#define PARTITION_BYTES (2 * sizeof(psh_partition) + sizeof(pshi_span) + 32)
+#define PARTITION_BYTES (2 * sizeof(psh_partition) + sizeof(pshi_span) + 64)
 
 static psh_status decode_partitions(psh_world_draft *d, pshi_cursor *c, size_t max_bytes, psh_error *err) {
     size_t n = pshi_get_count(c, PSHI_PARTITION_LEAST), i;

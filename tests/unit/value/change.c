@@ -225,6 +225,39 @@ static void fill_ops(bench *b) {
     assert_ok(add(b));
 }
 
+/* Many sources at once: each has its place, found without looking at all others. */
+static void many_sources_keep_their_places(void **state) {
+    const uint64_t many = 60000;
+    uint64_t i;
+    bench b;
+
+    (void)state;
+    setup(&b, 0);
+    for (i = 0; i < many; i++) {
+        b.change.source = i;
+        b.change.position = i + 2;
+        assert_ok(add(&b));
+    }
+    for (i = 0; i < many; i += 997) {
+        b.change.source = i;
+        b.change.position = i + 1;
+        assert_int_equal(add(&b), PSH_E_INVALID);
+    }
+    psh_change_batch_truncate(b.batch, (size_t)many / 2);
+    b.change.position = 1;
+    b.change.source = 0;
+    assert_int_equal(add(&b), PSH_E_INVALID);
+    b.change.source = many / 2 - 1;
+    assert_int_equal(add(&b), PSH_E_INVALID);
+    b.change.source = many / 2; /* forgotten */
+    assert_ok(add(&b));
+    psh_change_batch_clear(b.batch);
+    b.change.source = 0;
+    assert_ok(add(&b));
+    assert_int_equal(add(&b), PSH_E_INVALID);
+    teardown(&b);
+}
+
 static void saves_and_loads(void **state) {
     psh_change_batch *again;
     psh_buffer *x, *y;
@@ -307,6 +340,7 @@ int main(void) {
         cmocka_unit_test(places_go_forward_in_each_source),
         cmocka_unit_test(full_batches_are_used_again_without_allocating),
         cmocka_unit_test(a_big_row_finds_room_after_small_ones),
+        cmocka_unit_test(many_sources_keep_their_places),
         cmocka_unit_test(saves_and_loads),
         cmocka_unit_test(survives_no_memory),
     };

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/rng.h"
 #include "saved.h"
 
 #include <math.h>
@@ -176,6 +177,56 @@ static void between(const psh_world *w, int64_t from, int64_t to, size_t first, 
     assert_int_equal(b, end);
 }
 
+static psh_world_draft *empty_draft(psh_env *env, psh_schema *schema) {
+    psh_world_draft *d;
+
+    assert_ok(psh_world_draft_create(env, schema, 1, 0, &d));
+    return d;
+}
+
+/* Whatever days and arcs there are, locating finds what looking at all partitions finds. */
+static void test_locate_among_gaps(void **state) {
+    test_alloc a;
+    psh_env *env = test_env(&a);
+    psh_schema *schema = test_flights_schema(env);
+    const psh_partition *p, *found;
+    uint64_t seed = 4, point, cut;
+    psh_world_draft *d;
+    psh_world *w;
+    int64_t day, time;
+    size_t i, k;
+
+    (void)state;
+    d = empty_draft(env, schema);
+    for (day = -40; day < 40; day++) {
+        cut = pshi_rng_next(&seed) | 1;
+        if (cut % 5 < 2)
+            continue;
+        psh_partition two[] = { day_shard(day, PSH_PARTITION_SEALED, 0, 0, cut - 1),
+                                day_shard(day, PSH_PARTITION_ACTIVE, 1, cut, UINT64_MAX) };
+        two[0].state = two[1].state = cut % 5 == 4 ? PSH_PARTITION_SHADOW : PSH_PARTITION_ACTIVE;
+        assert_ok(add_partitions(d, two, 2));
+    }
+    assert_ok(psh_world_create(d, &w, NULL));
+    for (i = 0; i < 5000; i++) {
+        time = (int64_t)(pshi_rng_next(&seed) % (uint64_t)(90 * PSH_DAY)) - 45 * PSH_DAY;
+        time -= i % 3 ? 0 : time % PSH_DAY;
+        point = pshi_rng_next(&seed);
+        found = NULL;
+        for (k = 0; k < psh_world_partition_count(w); k++) {
+            p = psh_world_partition(w, k);
+            if (p->state == PSH_PARTITION_ACTIVE && p->time_from <= time && time < p->time_to &&
+                p->arc_first <= point && point <= p->arc_last)
+                found = p;
+        }
+        assert_ptr_equal(psh_world_locate(w, 0, time, point), found);
+    }
+    psh_world_unref(w);
+    psh_world_draft_destroy(d);
+    psh_schema_unref(schema);
+    psh_env_destroy(env);
+}
+
 static void test_order_and_ranges(void **state) {
     test_alloc a;
     psh_env *env = test_env(&a);
@@ -292,13 +343,6 @@ static void fails_with(psh_world_draft *d, const char *field) {
     psh_world_draft_destroy(d);
 }
 
-static psh_world_draft *empty_draft(psh_env *env, psh_schema *schema) {
-    psh_world_draft *d;
-
-    assert_ok(psh_world_draft_create(env, schema, 1, 0, &d));
-    return d;
-}
-
 static void test_bad_views_and_tiers(void **state) {
     test_alloc a;
     psh_env *env = test_env(&a);
@@ -322,6 +366,18 @@ static void test_bad_views_and_tiers(void **state) {
     assert_ok(psh_world_draft_add_view(d, v));
     assert_ok(psh_world_draft_add_view(d, v));
     fails_with(d, "views[1]");
+    d = empty_draft(env, schema);
+    part.time_to++;
+    assert_ok(psh_world_draft_add_view(d, v));
+    assert_ok(psh_world_draft_add_view_part(d, &part));
+    fails_with(d, "view_parts[0]"); /* not its interval */
+    part.time_to--;
+    d = empty_draft(env, schema);
+    part.interval++;
+    assert_ok(psh_world_draft_add_view(d, v));
+    assert_ok(psh_world_draft_add_view_part(d, &part));
+    fails_with(d, "view_parts[0]");
+    part.interval--;
     d = empty_draft(env, schema);
     part.flags = 1;
     assert_ok(psh_world_draft_add_view_part(d, &part));
@@ -444,6 +500,7 @@ static void test_names(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_locate),
+        cmocka_unit_test(test_locate_among_gaps),
         cmocka_unit_test(test_order_and_ranges),
         cmocka_unit_test(test_bad_partitions),
         cmocka_unit_test(test_bad_views_and_tiers),
