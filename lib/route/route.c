@@ -133,7 +133,9 @@ static int may_match(const pshi_routing *r, const pshi_view_index *v) {
     uint64_t lacks = (v->columns.predicates & ~asks->predicates) | (asks->groups & ~v->columns.groups) |
                      (asks->measures & ~v->columns.measures) | (asks->extremes & ~v->columns.extremes);
 
-    return !lacks && v->visibility == r->spec->visibility;
+    if (lacks || v->visibility != r->spec->visibility)
+        return 0;
+    return v->bucket ? r->spec->bucket_ns % v->bucket == 0 : r->spec->bucket_ns == 0;
 }
 
 /* @return 1 if a view matches; best->covered stays 0 if none serves any time. */

@@ -86,6 +86,7 @@ typedef struct pshi_table_index {
 typedef struct pshi_view_index {
     pshi_query_columns columns; /* of its definition */
     uint64_t visibility;
+    int64_t bucket;
     size_t view; /* its index */
 } pshi_view_index;
 

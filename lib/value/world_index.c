@@ -68,6 +68,7 @@ static void index_view(pshi_view_index *to, const psh_view *v, size_t i) {
 
     to->columns = *pshi_query_column_sets(definition);
     to->visibility = pshi_query_spec(definition)->visibility;
+    to->bucket = pshi_query_spec(definition)->bucket_ns;
     to->view = i;
 }
 
