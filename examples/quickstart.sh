@@ -5,10 +5,11 @@
 set -eu
 cd "$(dirname "$0")/.."
 bash examples/install.sh 'building and running the predshard tool' \
-  gcc libc6-dev meson ninja-build pkg-config libsqlite3-dev liblzma-dev libjansson-dev
+  gcc libc6-dev meson ninja-build pkg-config python3 libsqlite3-dev liblzma-dev libjansson-dev libjs-chart.js
 build=.build/quickstart
 [ -f $build/build.ninja ] || meson setup $build --buildtype=release -Dauto_features=auto >/dev/null
 ninja -C $build examples/predshard/predshard >/dev/null
+rm -rf $build/run
 mkdir -p $build/run
 exec $build/examples/predshard/predshard run examples/data/flights_6weeks.csv.xz \
   --db $build/run --json $build/run/result.json --report $build/run/report.html "$@"

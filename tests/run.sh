@@ -6,7 +6,7 @@ set -eu
 cd "$(dirname "$0")/.."
 bash examples/install.sh 'building and running the tests' \
   gcc g++ clang libclang-rt-14-dev llvm libc6-dev meson ninja-build pkg-config python3 git binutils xz-utils \
-  libcmocka-dev libsqlite3-dev liblzma-dev libjansson-dev
+  libcmocka-dev libsqlite3-dev liblzma-dev libjansson-dev libjs-chart.js
 werror=false
 [ "${CI:-}" = true ] && werror=true
 root=.build/tests
@@ -27,7 +27,7 @@ build() {
   fi
   local arguments=()
   for suite in $suites; do arguments+=(--suite "$suite"); done
-  meson test -C $dir --print-errorlogs "${arguments[@]}" || true
+  meson test -C $dir --timeout-multiplier 4 --print-errorlogs "${arguments[@]}" || true
   if [ -f $dir/meson-logs/testlog.json ]; then logs+=($dir/meson-logs/testlog.json); else
     failed_builds=$((failed_builds + 1))
   fi

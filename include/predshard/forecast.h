@@ -25,10 +25,11 @@ PSH_API uint64_t psh_label_id(const char *name, const char *value);
 
 /** Why there is no forecast, or a cautious one. */
 #define PSH_REASON_NONE 0
-#define PSH_REASON_UNKNOWN 1   /**< the subject was never observed */
+#define PSH_REASON_UNKNOWN 1   /**< the subject was never observed, was refused under a limit, or is forgotten */
 #define PSH_REASON_SHORT 2     /**< less history than a season: quantiles from what there is */
 #define PSH_REASON_NO_SKILL 3  /**< no better than the seasonal naive */
-#define PSH_REASON_EVICTED 4   /**< dropped under the memory limit */
+#define PSH_REASON_EVICTED 4   /**< dropped under a limit; the library's own forecaster, which keeps no trace of
+                                *   what it drops, says UNKNOWN */
 
 /** @return a short phrase. Static text. */
 PSH_API const char *psh_reason_text(uint32_t reason);

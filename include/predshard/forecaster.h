@@ -27,11 +27,12 @@ typedef struct psh_forecaster_options {
     uint32_t season_short;   /**< buckets per short season, 2..4096; default 24 */
     uint32_t season_long;    /**< buckets per long season, a multiple of the short, <= 65536; default 168 */
     uint32_t horizon;        /**< buckets ahead that are scored, 1..season_long; default 48 */
-    uint32_t max_templates;  /**< default 4096; the least asked goes first */
+    uint32_t max_templates;  /**< default 4096; of 64 looked at, the one least asked lately goes first */
     uint32_t max_tenants;    /**< default 65536 */
     uint32_t max_series;     /**< all kinds together; default 131072 */
     uint64_t max_bytes;      /**< heap cap, shedding is counted; default 1 GiB */
-    int64_t lateness_ns;     /**< how late an event may be and still count, < 8192 buckets; default 1 h */
+    int64_t lateness_ns;     /**< how late an event may be and still count, < 8192 buckets; default 1 h, or as
+                              *   long as short buckets allow; < 0: not at all */
 } psh_forecaster_options;
 
 /** Writes the defaults into the first `size` bytes of *o. @return PSH_OK, PSH_E_INVALID. */

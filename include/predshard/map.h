@@ -29,7 +29,8 @@ typedef struct psh_map_options {
     int64_t lateness_ns;        /**< seal this long after an interval ends; default 1 h; < 0 = 0 */
     int64_t horizon_ns;         /**< nothing is planned further ahead; default 32 days */
     uint64_t max_bytes;         /**< bytes that may be planned ahead in all; default 1 TiB */
-    uint32_t default_arcs;      /**< arcs of an interval of which no forecast is known; default 1 */
+    uint32_t default_arcs;      /**< arcs of an interval of which no forecast is known; default 1. It is
+                                 *   given the room that the latest interval before now fills */
     uint32_t reserved;          /**< 0 */
 } psh_map_options;
 

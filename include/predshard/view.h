@@ -50,7 +50,7 @@ PSH_API psh_status psh_view_dump(const psh_view *v, psh_buffer *out);
 /**
  * The definition of a view that answers this query and its likes: EQ and IN predicates become group
  * columns, other predicates stay, the time range, order and limit go, AVG is kept as AVG (held as sum and
- * count).
+ * count). Groups and aggregates are sorted: queries that differ in their order alone ask for one view.
  * @param bucket_ns  the view's bucket, > 0; must divide q's bucket where q has one
  * @return PSH_OK, PSH_E_INVALID, PSH_E_UNSUPPORTED (a detail query), PSH_E_NOMEM.
  */

@@ -29,7 +29,7 @@ static void act_on_view(psh_autopilot *a, const psh_completion *c, int64_t now) 
 }
 
 /* Rows of this interval that were written before its partitions existed lie in the quarantine. */
-static int quarantine_touches(const psh_autopilot *a, const psh_want *want) {
+static int quarantine_holds(const psh_autopilot *a, const psh_want *want) {
     const psh_partition *p;
     size_t i;
 
@@ -80,7 +80,7 @@ static psh_status partition_ended(psh_autopilot *a, const psh_completion *c, int
 
     if (want->kind == PSH_ACT_DROP_PARTITION && c->status == PSH_OK)
         pshi_audit_outcome(a, want->subject, rows_of(a, want->subject));
-    if (c->status == PSH_OK && a->parts.materializer && !(create && quarantine_touches(a, want)) &&
+    if (c->status == PSH_OK && a->parts.materializer && !(create && quarantine_holds(a, want)) &&
         (create || want->kind == PSH_ACT_DROP_PARTITION))
         owing = owe(a, &c->action);
     st = psh_map_complete(a->parts.map, &c->action, c->status, now);
@@ -90,10 +90,10 @@ static psh_status partition_ended(psh_autopilot *a, const psh_completion *c, int
 static psh_status action_ended(psh_autopilot *a, const psh_completion *c, int64_t now) {
     psh_status st = PSH_OK, ledger;
 
+    pshi_audit_end(a, c);
     if (!pshi_action_is_view(c->action.want.kind))
         st = partition_ended(a, c, now);
     ledger = psh_tiers_complete(a->parts.tiers, &c->action, c->status);
-    pshi_audit_end(a, c);
     a->dirty = 1;
     return st == PSH_OK ? ledger : st;
 }
@@ -105,6 +105,10 @@ psh_status pshi_events(psh_autopilot *a, int64_t now) {
     while (psh_driver_take(a->parts.driver, &c) == PSH_OK) {
         if (c.status != PSH_PENDING) {
             got = action_ended(a, &c, now);
+            if (c.status == PSH_E_NOMEM) {
+                a->hurry = 1; /* what lacked memory is planned again at once */
+                got = got == PSH_OK ? PSH_E_NOMEM : got;
+            }
             st = st == PSH_OK ? got : st;
             a->stats.host_errors += c.status == PSH_E_HOST;
         } else if (pshi_action_is_view(c.action.want.kind)) {

@@ -40,9 +40,14 @@ static void step_cycle(psh_autopilot *a, pshi_step *s) {
 
     if (a->options.mode == PSH_MODE_OFF || !(a->hurry || is_due(a->next_cycle, s->now)))
         return;
-    st = pshi_step_note(a, s, pshi_cycle(a, s));
-    a->hurry = st == PSH_E_NOMEM; /* short of memory: the same cycle again */
-    if (st != PSH_E_NOMEM)
+    a->hurry = 0;
+    st = pshi_cycle(a, s);
+    if (st == PSH_OK && a->hurry) /* part of the plan found no memory */
+        st = pshi_fail(s->err, PSH_E_NOMEM, "plan", psh_status_text(PSH_E_NOMEM));
+    pshi_step_note(a, s, st);
+    if (st == PSH_E_NOMEM)
+        a->hurry = 1; /* the same again in the next step */
+    else
         a->next_cycle = pshi_time_add(s->now, a->options.cycle_ns);
 }
 
@@ -69,7 +74,16 @@ static void publish_if_dirty(psh_autopilot *a, pshi_step *s) {
         pshi_step_note(a, s, pshi_publish_next(a, s->now, s->err));
 }
 
+/* What the host completed since the last step is known before anything is planned or begun. */
+static void hear_completions(psh_autopilot *a, pshi_step *s) {
+    psh_status st = pshi_events(a, s->now);
+
+    if (st != PSH_OK)
+        pshi_step_note(a, s, pshi_fail(s->err, st, "completion", psh_status_text(st)));
+}
+
 static void run_stages(psh_autopilot *a, pshi_step *s) {
+    hear_completions(a, s);
     step_forecaster(a, s);
     pshi_follow(a, s);
     step_cycle(a, s);
@@ -117,6 +131,7 @@ psh_status psh_autopilot_publish(psh_autopilot *a, int64_t now, psh_error *err) 
     if (now == PSH_TIME_NONE || now < a->last)
         return pshi_fail(err, PSH_E_TIME, "now", "went backwards");
     a->last = now;
+    a->dirty = 1; /* if this one fails, the next step owes it */
     return pshi_publish_next(a, now, err);
 }
 

@@ -7,6 +7,7 @@
 
 #define PSHI_BINS 20u
 #define PSHI_DUE 2048u
+#define PSHI_MOST_WEIGHT 2001.0 /* of a bin */
 
 /** Predictions that came due, by raw probability. Zeroed is empty. */
 typedef struct pshi_calibrator {

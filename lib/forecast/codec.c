@@ -3,6 +3,13 @@
 #include <string.h>
 
 #include "forecast/series.h"
+#include "math/stats.h"
+
+/* What sums, states and errors of loads reach at most, with room for what they swing over. */
+#define MOST_STATE 0x1p118
+#define MOST_ROW 0x1p65    /* bytes of a mean row */
+#define LEAST_ALPHA 0.009F /* the adapted miss rate */
+#define MOST_ALPHA 0.2F
 
 static void put_f32(pshi_writer *w, float x) {
     uint32_t bits;
@@ -16,9 +23,19 @@ static float get_f32(pshi_cursor *c) {
     float x;
 
     memcpy(&x, &bits, sizeof x);
-    if (!isfinite(x))
-        pshi_read_bad(c);
-    return isfinite(x) ? x : 0;
+    if (isfinite(x) && fabs((double)x) <= MOST_STATE)
+        return x;
+    pshi_read_bad(c);
+    return 0;
+}
+
+static double get_state(pshi_cursor *c) {
+    double x = pshi_get_f64(c);
+
+    if (fabs(x) <= MOST_STATE)
+        return x;
+    pshi_read_bad(c);
+    return 0;
 }
 
 /* A number that must not be negative. */
@@ -30,6 +47,26 @@ static float get_amount(pshi_cursor *c) {
     return x < 0 ? 0 : x;
 }
 
+/* What a bucket held, or was forecast to hold. */
+static float get_load(pshi_cursor *c) {
+    float x = get_amount(c);
+
+    if ((double)x <= PSHI_MOST_LOAD)
+        return x;
+    pshi_read_bad(c);
+    return 0;
+}
+
+/* What one model said, or -1 for nothing. */
+static float get_member(pshi_cursor *c) {
+    float x = get_f32(c);
+
+    if (x == -1 || (x >= 0 && (double)x <= PSHI_MOST_LOAD))
+        return x;
+    pshi_read_bad(c);
+    return 0;
+}
+
 static void put_residuals(pshi_writer *w, const pshi_residuals *r) {
     uint32_t i;
 
@@ -38,8 +75,6 @@ static void put_residuals(pshi_writer *w, const pshi_residuals *r) {
     put_f32(w, r->alpha);
     for (i = 0; i < r->count; i++)
         put_f32(w, r->age[i]);
-    for (i = 0; i < r->count; i++)
-        put_f32(w, r->sorted[i]);
 }
 
 static void get_residuals(pshi_cursor *c, pshi_residuals *r) {
@@ -47,18 +82,16 @@ static void get_residuals(pshi_cursor *c, pshi_residuals *r) {
 
     r->alpha = get_amount(c);
     /* Until it is full the ring begins at 0, so that the next goes behind the last. */
-    if (count > r->cap || head >= r->cap || (count < r->cap && head != count) || r->alpha > 0.5F) {
+    if (count > r->cap || head >= r->cap || (count < r->cap && head != count) || r->alpha < LEAST_ALPHA || r->alpha > MOST_ALPHA) {
+        r->alpha = (float)PSHI_MISS;
         pshi_read_bad(c);
         return;
     }
     r->count = count;
     r->head = head;
-    for (i = 0; i < count; i++)
-        r->age[i] = get_f32(c);
     for (i = 0; i < count; i++) {
-        r->sorted[i] = get_f32(c);
-        if (i && r->sorted[i] < r->sorted[i - 1])
-            pshi_read_bad(c);
+        r->age[i] = get_f32(c);
+        pshi_sorted_insert(r->sorted, i, r->age[i]);
     }
 }
 
@@ -74,8 +107,8 @@ static void get_holt(pshi_cursor *c, pshi_holt *h) {
     h->alpha = get_amount(c);
     h->beta = get_amount(c);
     h->gamma = get_amount(c);
-    h->level = pshi_get_f64(c);
-    h->trend = pshi_get_f64(c);
+    h->level = get_state(c);
+    h->trend = get_state(c);
     if (h->alpha > 1 || h->beta > 1 || h->gamma > 1)
         pshi_read_bad(c);
 }
@@ -94,10 +127,10 @@ static int is_chance(double raw, double shown) {
 
 static void get_total(pshi_cursor *c, pshi_total *t) {
     t->from = pshi_get_int(c);
-    t->mean = pshi_get_f64(c);
+    t->mean = get_state(c);
     t->raw = pshi_get_f64(c);
     t->shown = pshi_get_f64(c);
-    t->bar = pshi_get_f64(c);
+    t->bar = get_state(c);
     if (t->from != PSH_TIME_NONE && (t->mean < 0 || t->bar < 0 || !is_chance(t->raw, t->shown)))
         pshi_read_bad(c);
 }
@@ -124,11 +157,13 @@ static void get_scores(pshi_cursor *c, pshi_series *s, const pshi_shape *shape) 
     uint32_t g, i;
 
     s->tally.scored = pshi_get_u64(c);
-    s->tally.weight = pshi_get_f64(c);
-    s->tally.error = pshi_get_f64(c);
-    s->tally.naive = pshi_get_f64(c);
-    s->tally.inside = pshi_get_f64(c);
-    if (s->tally.weight < 0 || s->tally.error < 0 || s->tally.naive < 0 || s->tally.inside < 0)
+    s->tally.weight = get_state(c);
+    s->tally.error = get_state(c);
+    s->tally.naive = get_state(c);
+    s->tally.inside = get_state(c);
+    if (s->tally.error < 0 || s->tally.naive < 0 || s->tally.inside < 0 || s->tally.inside > s->tally.weight)
+        pshi_read_bad(c);
+    if (s->tally.scored ? s->tally.weight < 1 : s->tally.weight > 0)
         pshi_read_bad(c);
     for (g = 0; g < shape->groups && c->status == PSH_OK; g++) {
         for (i = 0; i <= PSHI_MEMBERS; i++) {
@@ -159,21 +194,21 @@ static void get_arrays(pshi_cursor *c, pshi_series *s, const pshi_shape *shape) 
     uint32_t i, k;
 
     for (i = 0; i < shape->open; i++) {
-        s->open[i] = pshi_get_f64(c);
+        s->open[i] = get_state(c);
         if (s->open[i] < 0)
             pshi_read_bad(c);
     }
     for (i = 0; i < shape->ring; i++)
-        s->ring[i] = get_amount(c);
+        s->ring[i] = get_load(c);
     for (k = 0; k < PSHI_SEASONS; k++)
         for (i = 0; i < shape->season[k]; i++)
             s->season[k][i] = get_f32(c);
     for (i = 0; i < shape->pending; i++) {
-        s->made[0][i].mean = get_amount(c);
-        s->made[0][i].low = get_amount(c);
-        s->made[0][i].high = get_amount(c);
-        s->made[0][i].hw[0] = get_f32(c);
-        s->made[0][i].hw[1] = get_f32(c);
+        s->made[0][i].mean = get_load(c);
+        s->made[0][i].low = get_load(c);
+        s->made[0][i].high = get_load(c);
+        s->made[0][i].hw[0] = get_member(c);
+        s->made[0][i].hw[1] = get_member(c);
     }
 }
 
@@ -202,12 +237,13 @@ void pshi_series_get(pshi_cursor *c, pshi_series *s, const pshi_shape *shape) {
     s->start = pshi_get_int(c);
     s->fit_at = pshi_get_int(c);
     s->idle = pshi_get_int(c);
-    s->mean = pshi_get_f64(c);
-    s->rows = pshi_get_f64(c);
-    s->bytes = pshi_get_f64(c);
+    s->mean = get_state(c);
+    s->rows = get_state(c);
+    s->bytes = get_state(c);
     s->raw_next = pshi_get_f64(c);
     s->shown_next = pshi_get_f64(c);
-    if (s->fit_at < 0 || s->idle < 0 || s->mean < 0 || s->rows < 0 || s->bytes < 0)
+    if (s->fit_at < 0 || s->idle < 0 || s->mean < 0 || s->rows < 0 || s->bytes < 0 ||
+        s->bytes > s->rows * MOST_ROW)
         pshi_read_bad(c);
     if (!is_chance(s->raw_next, s->shown_next))
         pshi_read_bad(c);

@@ -73,7 +73,9 @@ void pshi_wish_load(const pshi_wish *w, const pshi_series *s, int64_t from, int6
 
     memset(out, 0, sizeof *out);
     oldest = w->f->closed - (int64_t)shape->ring;
-    last = w->now_bucket + (int64_t)shape->max_lead;
+    /* Wherever now is, what lies beyond has nothing to tell, and an interval may be longer than all history. */
+    last = w->now_bucket < w->f->closed ? w->now_bucket : w->f->closed;
+    last += 2 * (int64_t)shape->max_lead;
     b = b < oldest ? oldest : b;
     end = end > last ? last : end;
     for (; b <= end; b++) {

@@ -21,6 +21,11 @@ psh_status psh_forecaster_options_init(psh_forecaster_options *o, uint32_t size)
     return pshi_options_out(o, size, &defaults, sizeof defaults);
 }
 
+/* As late as any option may be, for buckets too short for the default. */
+static int64_t most_late(const psh_forecaster_options *o) {
+    return o->bucket_ns < PSH_SECOND ? (PSHI_MAX_OPEN / 2 - 1) * o->bucket_ns : INT64_MAX;
+}
+
 static void fill_in(psh_forecaster_options *o) {
     if (!o->bucket_ns)
         o->bucket_ns = defaults.bucket_ns;
@@ -38,6 +43,10 @@ static void fill_in(psh_forecaster_options *o) {
         o->max_series = defaults.max_series;
     if (!o->max_bytes)
         o->max_bytes = defaults.max_bytes;
+    if (!o->lateness_ns)
+        o->lateness_ns = most_late(o) < defaults.lateness_ns ? most_late(o) : defaults.lateness_ns;
+    if (o->lateness_ns < 0)
+        o->lateness_ns = 0;
 }
 
 static psh_status check_values(const psh_forecaster_options *o, psh_error *err) {
@@ -51,7 +60,7 @@ static psh_status check_values(const psh_forecaster_options *o, psh_error *err) 
         return pshi_fail(err, PSH_E_INVALID, "season_long", "must be a multiple of season_short, at most 65536");
     if (o->horizon < 1 || o->horizon > o->season_long)
         return pshi_fail(err, PSH_E_INVALID, "horizon", "must be 1 to season_long");
-    if (o->lateness_ns < 0 || o->lateness_ns / o->bucket_ns >= PSHI_MAX_OPEN / 2)
+    if (o->lateness_ns / o->bucket_ns >= PSHI_MAX_OPEN / 2)
         return pshi_fail(err, PSH_E_INVALID, "lateness_ns", "must be 0 to 8191 buckets");
     return PSH_OK;
 }
@@ -175,12 +184,14 @@ static void close_buckets(psh_forecaster *f, int64_t target) {
     f->closed = target;
 }
 
-/* The first step tells the time: series that began in its future began with wrong times. */
+/* The first step tells the time: what began in its future began with wrong times. */
 static void start_time(psh_forecaster *f, int64_t target) {
     while (f->store.count && f->closed > target) {
         pshi_store_remove(f->env, &f->store, &f->shape, f->store.count - 1);
         f->shed++;
     }
+    while (f->templates.count && f->closed > target)
+        pshi_templates_remove(f->env, &f->templates, f->templates.count - 1);
     if (!f->anchored || f->closed > target)
         f->closed = target;
     f->anchored = 1;

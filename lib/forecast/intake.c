@@ -117,6 +117,19 @@ static psh_status add_series(intake *in, uint32_t kind, uint32_t table, uint64_t
     return PSH_OK;
 }
 
+/* A label given twice counts once. */
+static psh_status add_label(intake *in, uint32_t table, uint64_t id) {
+    const psh_subject *s;
+    uint32_t i;
+
+    for (i = 0; i < in->count; i++) {
+        s = &in->series[i]->subject;
+        if (s->kind == PSH_SUBJECT_LABEL && s->id == id)
+            return PSH_OK;
+    }
+    return add_series(in, PSH_SUBJECT_LABEL, table, id);
+}
+
 /* Takes back what this record began. */
 static psh_status give_up(intake *in, psh_status st) {
     psh_forecaster *f = in->f;
@@ -156,7 +169,7 @@ psh_status pshi_take_write(psh_forecaster *f, const pshi_written *w) {
     if (st == PSH_OK && w->partition)
         st = add_series(&in, PSH_SUBJECT_PARTITION, w->table, w->partition);
     for (i = 0; st == PSH_OK && i < w->label_count; i++)
-        st = add_series(&in, PSH_SUBJECT_LABEL, w->table, w->labels[i]);
+        st = add_label(&in, w->table, w->labels[i]);
     return st == PSH_OK ? finish(&in, w->rows, w->bytes) : give_up(&in, st);
 }
 
@@ -167,7 +180,7 @@ static psh_status add_labels(intake *in, const psh_query_spec *spec) {
 
     for (i = 0; st == PSH_OK && i < spec->label_count && i < MOST_LABELS; i++) {
         pshi_element(&label, sizeof label, spec->labels, spec->label_stride, i);
-        st = add_series(in, PSH_SUBJECT_LABEL, spec->table, psh_label_id(label.name, label.value));
+        st = add_label(in, spec->table, psh_label_id(label.name, label.value));
     }
     return st;
 }
@@ -180,7 +193,7 @@ static void evict_template(psh_forecaster *f) {
 
     if (t->count <= f->o.max_templates)
         return;
-    i = pshi_templates_least(t, t->count - 1);
+    i = pshi_templates_least(t, t->count - 1, t->list[t->count - 1].id);
     subject.table = t->list[i].table;
     subject.id = t->list[i].id;
     pshi_store_drop(f->env, &f->store, &f->shape, &subject);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+#include <math.h>
 #include <string.h>
 
+#include "base/checked.h"
 #include "base/env.h"
 #include "base/error.h"
 #include "codec/frame.h"
@@ -19,6 +21,8 @@ static psh_status get_options(pshi_cursor *c, psh_forecaster_options *out, psh_e
     o.max_series = pshi_get_u32(c);
     o.max_bytes = pshi_get_u64(c);
     o.lateness_ns = pshi_get_int(c);
+    if (!o.lateness_ns)
+        o.lateness_ns = -1; /* in options 0 asks for the default */
     st = pshi_read_end(c);
     if (st == PSH_OK)
         st = pshi_options_check(out, &o, err) == PSH_OK ? PSH_OK : PSH_E_CORRUPT;
@@ -32,7 +36,8 @@ static void get_calibrator(pshi_cursor *c, pshi_calibrator *k) {
         k->weight[i] = pshi_get_f64(c);
         k->raw[i] = pshi_get_f64(c);
         k->hits[i] = pshi_get_f64(c);
-        if (k->weight[i] < 0 || k->raw[i] < 0 || k->hits[i] < 0)
+        if (k->weight[i] < 0 || k->weight[i] > PSHI_MOST_WEIGHT || k->raw[i] < 0 || k->raw[i] > k->weight[i] ||
+            k->hits[i] < 0 || k->hits[i] > k->weight[i])
             pshi_read_bad(c);
     }
 }
@@ -72,6 +77,8 @@ static psh_status get_state(pshi_cursor *c, psh_forecaster *f) {
     if (flags > 3 || flags == 2 || (f->stepped && f->now == PSH_TIME_NONE))
         pshi_read_bad(c);
     /* The least bucket is 1 ms: what lies outside cannot be a bucket of any time. */
+    if (f->stepped && f->closed != pshi_bucket(&f->shape, pshi_time_add(f->now, -f->o.lateness_ns)))
+        pshi_read_bad(c);
     if (f->closed > INT64_MAX / 1000000 + 1 || f->closed < INT64_MIN / 1000000 - PSHI_MAX_OPEN)
         pshi_read_bad(c);
     return pshi_read_end(c);
@@ -90,7 +97,7 @@ static psh_status get_one_series(pshi_cursor *c, psh_forecaster *f, uint32_t *pl
     psh_subject subject;
     pshi_series *s;
     psh_status status;
-    int64_t start;
+    int64_t start, b;
 
     subject.kind = pshi_get_u32(c);
     subject.table = pshi_get_u32(c);
@@ -108,8 +115,11 @@ static psh_status get_one_series(pshi_cursor *c, psh_forecaster *f, uint32_t *pl
         return status == PSH_E_EXISTS ? PSH_E_CORRUPT : status;
     pshi_series_get(c, s, &f->shape);
     start = s->start;
-    if (start > f->closed + (int64_t)f->shape.open || start < INT64_MIN / 1000000 - PSHI_MAX_OPEN)
+    if (!f->anchored || start >= f->closed + (int64_t)f->shape.open || start < INT64_MIN / 1000000 - PSHI_MAX_OPEN)
         pshi_read_bad(c);
+    for (b = f->closed; c->status == PSH_OK && b < start; b++)
+        if (s->open[pshi_slot(b, f->shape.open)] > 0)
+            pshi_read_bad(c); /* an event before the first */
     return c->status;
 }
 
@@ -143,10 +153,17 @@ static psh_status get_series(pshi_cursor *c, psh_forecaster *f, size_t max_bytes
         st = get_one_series(c, f, &place[i], &left);
     if (st == PSH_OK)
         st = pshi_read_end(c);
+    if (st == PSH_OK && (n > f->o.max_series || f->store.tenants > f->o.max_tenants))
+        st = PSH_E_CORRUPT;
     if (st == PSH_OK)
         st = n ? restore_places(f, place) : PSH_OK;
     pshi_free(f->env, place);
     return st;
+}
+
+/* A weighted sum of 64-bit numbers has a mean that is one too, within rounding. */
+static int is_sum(double sum, double count) {
+    return sum >= 0 && sum <= count * 0x1p65;
 }
 
 static void get_numbers(pshi_cursor *c, pshi_template *t) {
@@ -160,7 +177,10 @@ static void get_numbers(pshi_cursor *c, pshi_template *t) {
     t->align_ns = pshi_get_int(c);
     t->reach_ns = pshi_get_int(c);
     t->last_seen = pshi_get_int(c);
-    if (!(t->count > 0) || t->duration < 0 || t->rows < 0 || t->bytes < 0 || t->work < 0 || t->work_count < 0)
+    if (!(t->count > 0) || t->count > PSHI_MOST_LOAD || t->work_count > t->count || !is_sum(t->duration, t->count) ||
+        !is_sum(t->rows, t->count) || !is_sum(t->bytes, t->count) || !is_sum(t->work, t->work_count))
+        pshi_read_bad(c);
+    if (fabs(t->recent) > PSHI_MOST_LOAD)
         pshi_read_bad(c);
     if (t->align_ns < 0 || t->reach_ns < 0)
         pshi_read_bad(c);
@@ -188,7 +208,7 @@ static psh_status get_one_template(pshi_cursor *c, psh_forecaster *f, size_t max
 
 static psh_status get_templates(pshi_cursor *c, psh_forecaster *f, size_t max_bytes) {
     size_t n = pshi_get_count(c, 60), i;
-    psh_status st = c->status;
+    psh_status st = n > f->o.max_templates ? PSH_E_CORRUPT : c->status;
 
     for (i = 0; st == PSH_OK && i < n; i++)
         st = get_one_template(c, f, max_bytes);

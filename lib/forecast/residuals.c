@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "forecast/residuals.h"
 
+#include <math.h>
+
 #include "math/stats.h"
 
 #define RATE 0.01     /* gamma of the adaptive update */
@@ -33,9 +35,15 @@ void pshi_residuals_adapt(pshi_residuals *r, int missed) {
     r->alpha = (float)(alpha < LEAST ? LEAST : alpha > MOST ? MOST : alpha);
 }
 
-double pshi_residuals_quantile(const pshi_residuals *r, double p) {
-    double k = (double)r->alpha / PSHI_MISS;
+/* What to ask for on one side, tail in (0, 1/2]: half the missed share becomes half the adapted one, the median
+   stays the median, and between them powers keep the order. */
+static double asked_tail(const pshi_residuals *r, double tail) {
+    if (fabs(tail - PSHI_MISS / 2) < 1e-12) /* nearly always */
+        return (double)r->alpha / 2;
+    return 0.5 * pow(2 * tail, log((double)r->alpha) / log(PSHI_MISS));
+}
 
-    p = p < 0.5 ? p * k : 1 - (1 - p) * k;
+double pshi_residuals_quantile(const pshi_residuals *r, double p) {
+    p = p < 0.5 ? asked_tail(r, p) : 1 - asked_tail(r, 1 - p);
     return pshi_sorted_quantile(r->sorted, r->count, p);
 }

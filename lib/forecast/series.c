@@ -8,8 +8,9 @@
 #include "math/stats.h"
 
 #define FEW_SCORED 3.0F  /* a member with fewer scores at a lead has no weight there yet */
-#define SIZE_FADE 0.999  /* per bucket: how the mean size of a row forgets */
+#define SIZE_FADE 0.999  /* per busy bucket: how the mean size of a row forgets */
 #define SCORE_SPAN 8.0   /* long seasons that the score remembers, about */
+#define LEAST_SKILL -1e6 /* where the naive has forgotten its last error */
 
 static size_t float_count(const pshi_shape *shape, uint32_t kind) {
     size_t residuals = (size_t)pshi_shape_residuals(kind) * shape->groups + 32;
@@ -69,6 +70,10 @@ pshi_series *pshi_series_create(psh_env *env, const pshi_shape *shape, const psh
     return s;
 }
 
+static double at_most_load(double x) {
+    return x < PSHI_MOST_LOAD ? x : PSHI_MOST_LOAD;
+}
+
 void pshi_series_add(pshi_series *s, const pshi_shape *shape, int64_t bucket, double amount, double bytes) {
     s->open[pshi_slot(bucket, shape->open)] += amount;
     s->rows += amount;
@@ -83,7 +88,7 @@ int64_t pshi_series_age(const pshi_series *s, int64_t closed) {
 
 double pshi_series_actual(const pshi_series *s, const pshi_shape *shape, int64_t closed, int64_t bucket) {
     if (bucket >= closed)
-        return bucket - closed < (int64_t)shape->open ? s->open[pshi_slot(bucket, shape->open)] : 0;
+        return bucket - closed < (int64_t)shape->open ? at_most_load(s->open[pshi_slot(bucket, shape->open)]) : 0;
     if (bucket < s->start || closed - bucket > (int64_t)shape->ring)
         return 0;
     return (double)s->ring[pshi_slot(bucket, shape->ring)];
@@ -108,7 +113,7 @@ static double holt_ahead(const pshi_series *s, const pshi_shape *shape, int64_t 
     y = h->level + (double)s->season[k][pshi_slot(closed - 1 + (int64_t)lead, shape->season[k])];
     if (h->trend != 0)
         y += h->trend * pshi_holt_damp(lead);
-    return y > 0 ? y : 0;
+    return y > 0 ? at_most_load(y) : 0;
 }
 
 static void members_at(
@@ -140,8 +145,8 @@ static double combine(const pshi_series *s, const pshi_error *error, const doubl
         weight += w;
     }
     if (weight > 0)
-        return sum / weight;
-    return n ? plain / n : s->mean;
+        return at_most_load(sum / weight);
+    return at_most_load(n ? plain / n : s->mean);
 }
 
 double pshi_series_mean(
@@ -176,7 +181,7 @@ double pshi_series_quantile(const pshi_series *s, const pshi_shape *shape, uint3
         q = wide_quantile(mean, p);
     else
         q = mean + noise_of(mean) * pshi_residuals_quantile(r, p);
-    return q > 0 ? q : 0;
+    return q > 0 ? at_most_load(q) : 0;
 }
 
 double pshi_series_row_bytes(const pshi_series *s) {
@@ -184,7 +189,9 @@ double pshi_series_row_bytes(const pshi_series *s) {
 }
 
 double pshi_series_skill(const pshi_series *s) {
-    return s->tally.naive > 0 ? 1 - s->tally.error / s->tally.naive : 0;
+    double skill = s->tally.naive > 0 ? 1 - s->tally.error / s->tally.naive : 0;
+
+    return skill > LEAST_SKILL ? skill : LEAST_SKILL;
 }
 
 static void note_error(pshi_error *e, double keep, double error) {
@@ -245,13 +252,15 @@ static void learn(pshi_series *s, const pshi_shape *shape, int64_t bucket, doubl
 
     s->ring[pshi_slot(bucket, shape->ring)] = (float)y;
     s->mean += (part > shape->fade ? part : shape->fade) * (y - s->mean);
-    s->rows *= SIZE_FADE;
-    s->bytes *= SIZE_FADE;
+    if (y > 0) { /* in idle times there is nothing newer to forget for */
+        s->rows *= SIZE_FADE;
+        s->bytes *= SIZE_FADE;
+    }
     s->idle = y > 0 ? 0 : s->idle + 1;
     for (k = 0; k < PSHI_SEASONS; k++) {
         m = shape->season[k];
         if (s->holt[k].alpha > 0)
-            pshi_holt_update(&s->holt[k], &s->season[k][pshi_slot(bucket, m)], y, (uint32_t)(age / (int64_t)m));
+            pshi_holt_update(&s->holt[k], &s->season[k][pshi_slot(bucket, m)], y, (uint32_t)((age - 1) / (int64_t)m));
     }
 }
 
@@ -274,7 +283,7 @@ static void forecast_all(pshi_series *s, const pshi_shape *shape, int64_t bucket
 }
 
 void pshi_series_close(pshi_series *s, const pshi_shape *shape, int64_t bucket, pshi_calibration *c) {
-    double *open = &s->open[pshi_slot(bucket, shape->open)], y = *open;
+    double *open = &s->open[pshi_slot(bucket, shape->open)], y = at_most_load(*open);
 
     if (bucket < s->start)
         return;

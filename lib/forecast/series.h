@@ -15,6 +15,9 @@
 #define PSHI_MEMBERS 4u
 #define PSHI_COMBINED 4u /* index of the combination's own error */
 
+/** A bucket counts no more than this, so that sums of buckets, their errors and powers of those stay finite. */
+#define PSHI_MOST_LOAD 0x1p100
+
 /** A forecast of one bucket that waits for it. hw < 0: there was none. */
 typedef struct pshi_made {
     float mean;
@@ -96,7 +99,7 @@ double pshi_series_mean(
 double pshi_series_quantile(const pshi_series *s, const pshi_shape *shape, uint32_t lead, double mean, double p);
 /** Mean bytes of a row. */
 double pshi_series_row_bytes(const pshi_series *s);
-/** 1 - error / error of the seasonal naive; 0 if unknown. */
+/** 1 - error / error of the seasonal naive, at least -1e6; 0 if unknown. */
 double pshi_series_skill(const pshi_series *s);
 
 /* totals.c */

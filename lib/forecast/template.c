@@ -6,8 +6,11 @@
 
 #include "base/checked.h"
 #include "base/env.h"
+#include "base/hash.h"
 #include "base/options.h"
 #include "math/stats.h"
+
+#define FEW 64u /* templates compared for eviction: the one chosen is among the least 5 % but once in 26 times */
 
 void pshi_templates_free(psh_env *env, pshi_templates *t) {
     size_t i;
@@ -59,13 +62,18 @@ void pshi_templates_remove(psh_env *env, pshi_templates *t, size_t i) {
     t->ordered = 0;
 }
 
-size_t pshi_templates_least(const pshi_templates *t, size_t n) {
-    size_t i, least = 0;
+static int is_less_asked(const pshi_template *a, const pshi_template *b) {
+    return a->recent != b->recent ? a->recent < b->recent : a->id < b->id;
+}
 
-    for (i = 1; i < n; i++)
-        if (t->list[i].recent < t->list[least].recent
-            || (t->list[i].recent == t->list[least].recent && t->list[i].id < t->list[least].id))
-            least = i;
+size_t pshi_templates_least(const pshi_templates *t, size_t n, uint64_t seed) {
+    size_t i, at, least = n > FEW ? (size_t)(seed % n) : 0;
+
+    for (i = 0; i < n && i < FEW; i++) {
+        at = n > FEW ? (size_t)(pshi_mix64(seed + i) % n) : i;
+        if (is_less_asked(&t->list[at], &t->list[least]))
+            least = at;
+    }
     return least;
 }
 

@@ -40,8 +40,11 @@ pshi_template *pshi_templates_find(const pshi_templates *t, uint64_t id);
 psh_status pshi_templates_add(psh_env *env, pshi_templates *t, psh_query *q, pshi_template **out);
 /** Takes one out; the last takes its place. */
 void pshi_templates_remove(psh_env *env, pshi_templates *t, size_t i);
-/** Index of the one least asked for lately among the first n >= 1, ties by id. */
-size_t pshi_templates_least(const pshi_templates *t, size_t n);
+/**
+ * Index of the one least asked for lately among the first n >= 1, ties by id; where there are many, among a few
+ * that the seed picks, so that a flood of new templates costs no walk over all of them each.
+ */
+size_t pshi_templates_least(const pshi_templates *t, size_t n, uint64_t seed);
 /** One request more. */
 void pshi_template_learn(pshi_template *t, const psh_query_record *r, int64_t half_life);
 /** Makes t->order. @return PSH_OK, PSH_E_NOMEM. */

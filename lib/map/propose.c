@@ -11,6 +11,8 @@
 #include "map/map.h"
 #include "value/wants.h"
 
+#define MOST_AMOUNT 0x1p120 /* rows or bytes, so that sums and rates of them stay finite */
+
 /* What the demand expects of one interval. */
 typedef struct expected {
     uint32_t table;
@@ -34,6 +36,8 @@ typedef struct slice {
     int64_t from;
     int64_t to;
     const expected *known;      /* NULL: no forecast */
+    double bytes;               /* expected of it; without a forecast what the interval before now holds */
+    double before;              /* bytes of the latest interval that is over */
     const pshi_weight *weights; /* of the table */
     size_t weight_count;
 } slice;
@@ -66,13 +70,21 @@ static int compare_expected(const void *x, const void *y) {
     return a->bytes > b->bytes ? -1 : a->bytes < b->bytes;
 }
 
+static double at_most_amount(double x) {
+    return x < MOST_AMOUNT ? x : MOST_AMOUNT;
+}
+
+/* A tenant of hardly any rows has the share of the least number there may be: its sum must not be 0. */
 static void take_entry(proposal *c, const psh_demand_entry *e) {
+    double rows = at_most_amount(e->count);
+
     if (e->kind == PSH_DEMAND_INTERVAL)
         c->intervals[c->interval_count++] =
-            (expected){ e->table, (int64_t)e->id, e->upper, e->bytes_upper };
+            (expected){ e->table, (int64_t)e->id, at_most_amount(e->upper), at_most_amount(e->bytes_upper) };
     if (e->kind == PSH_DEMAND_TENANT && e->count > 0)
         c->weights[c->weight_count++] =
-            (pshi_weight){ psh_ring_point(e->id, 0), e->id, e->count, 0, e->table };
+            (pshi_weight){ psh_ring_point(e->id, 0), e->id, rows > 1 / MOST_AMOUNT ? rows : 1 / MOST_AMOUNT, 0,
+                           e->table };
 }
 
 static psh_status read_demand(proposal *c) {
@@ -189,7 +201,7 @@ static int add_piece(proposal *c, const slice *s, uint64_t *used, uint64_t first
     if (ordinal == PSHI_MAP_MAX_ARCS)
         return 0;
     c->pieces[c->piece_count++] =
-        (piece){ first, last, ordinal, s->known ? share * s->known->bytes : 0 };
+        (piece){ first, last, ordinal, share * s->bytes };
     return 1;
 }
 
@@ -300,6 +312,7 @@ static psh_status want_interval(proposal *c, slice *s, int *full) {
     if (at < end && pshi_map_slot(m, at)->gone)
         return PSH_OK;
     s->known = find_expected(c, s->table, s->interval);
+    s->bytes = s->known ? s->known->bytes : s->before;
     *full = !find_pieces(c, s, at, end) || c->alive + c->piece_count > m->o.max_partitions;
     bytes = s->from > c->now ? pieces_bytes(c) : 0;
     if (c->piece_count && bytes > 0 && c->ahead + bytes > (double)m->o.max_bytes)
@@ -313,6 +326,24 @@ static psh_status want_interval(proposal *c, slice *s, int *full) {
     return st;
 }
 
+/* Bytes of the latest interval before one, of which some partition is left: what the next will bring, for all
+   that is known without a forecast. */
+static double bytes_before(const psh_map *m, uint32_t table, int64_t interval) {
+    psh_partition key = { .table = table, .interval = interval };
+    size_t i = pshi_map_lower(m, &key);
+    int64_t last = i ? pshi_map_slot(m, i - 1)->p.interval : 0;
+    const psh_partition *p;
+    double sum = 0;
+
+    for (; i > 0; i--) {
+        p = &pshi_map_slot(m, i - 1)->p;
+        if (p->table != table || p->interval != last)
+            break;
+        sum += (double)p->bytes;
+    }
+    return sum;
+}
+
 /* With `ahead` the intervals that have yet to begin, else the one that holds now. */
 static psh_status want_intervals(proposal *c, uint32_t table, int ahead) {
     int64_t reach = c->m->o.lead_ns < c->m->o.horizon_ns ? c->m->o.lead_ns : c->m->o.horizon_ns;
@@ -324,6 +355,7 @@ static psh_status want_intervals(proposal *c, uint32_t table, int ahead) {
     st = psh_schema_interval(c->m->schema, table, c->now, &s.interval, &s.from, &s.to);
     if (st != PSH_OK)
         return pshi_fail(c->err, st, "now", "is outside the intervals of a table");
+    s.before = bytes_before(c->m, table, s.interval);
     if (!ahead)
         return want_interval(c, &s, &full);
     while (st == PSH_OK && !full && s.to <= pshi_time_add(c->now, reach)) {

@@ -68,6 +68,40 @@ static void merge_runs(
     }
 }
 
+/* Restores the heap of the first n of the order, the last row on top, below i. */
+static void sift_down(psh_answer *a, const psh_value *rows, size_t n, size_t i) {
+    uint32_t *heap = a->order;
+    uint32_t moved = heap[i];
+    size_t child;
+
+    for (; (child = 2 * i + 1) < n; i = child) {
+        if (child + 1 < n && compare_rows(a, rows, heap[child + 1], heap[child]) > 0)
+            child++;
+        if (compare_rows(a, rows, heap[child], moved) <= 0)
+            break;
+        heap[i] = heap[child];
+    }
+    heap[i] = moved;
+}
+
+/* Of few asked for among many, only those that will be given are worth sorting. @return how many stay. */
+static size_t keep_first(psh_answer *a, const psh_value *rows, size_t n) {
+    size_t limit, i;
+
+    if (!a->spec->limit || a->spec->limit >= n)
+        return n;
+    limit = (size_t)a->spec->limit;
+    for (i = limit / 2; i-- > 0;)
+        sift_down(a, rows, limit, i);
+    for (i = limit; i < n; i++) {
+        if (compare_rows(a, rows, a->order[i], a->order[0]) >= 0)
+            continue;
+        a->order[0] = a->order[i];
+        sift_down(a, rows, limit, 0);
+    }
+    return limit;
+}
+
 /* Merge sort from below: its work has a bound, whatever the rows. */
 static void sort_rows(psh_answer *a, const psh_value *rows, size_t n) {
     uint32_t *from = a->order;
@@ -75,8 +109,6 @@ static void sort_rows(psh_answer *a, const psh_value *rows, size_t n) {
     uint32_t *swap;
     size_t run, i, mid, len;
 
-    for (i = 0; i < n; i++)
-        from[i] = (uint32_t)i;
     for (run = 1; run < n; run *= 2) {
         for (i = 0; i < n; i += 2 * run) {
             len = n - i < 2 * run ? n - i : 2 * run;
@@ -95,7 +127,7 @@ psh_status psh_answer_finish(psh_answer *a) {
     const psh_value *rows;
     void *p;
     psh_status st = PSH_OK;
-    size_t n;
+    size_t n, i;
 
     if (!a)
         return PSH_E_INVALID;
@@ -112,9 +144,11 @@ psh_status psh_answer_finish(psh_answer *a) {
     if (st != PSH_OK)
         return st;
     rows = a->aggregate ? a->outputs : a->keys;
-    sort_rows(a, rows, n);
+    for (i = 0; i < n; i++)
+        a->order[i] = (uint32_t)i;
+    a->row_count = keep_first(a, rows, n);
+    sort_rows(a, rows, a->row_count);
     a->rows = rows;
-    a->row_count = a->spec->limit && a->spec->limit < n ? (size_t)a->spec->limit : n;
     a->finished = 1;
     return PSH_OK;
 }

@@ -53,15 +53,25 @@ static void broaden_predicates(const psh_query_spec *q, psh_query_spec *d, broad
     }
 }
 
+static int aggregate_compare(const psh_aggregate *a, const psh_aggregate *b) {
+    if (a->fn != b->fn)
+        return a->fn < b->fn ? -1 : 1;
+    return a->column < b->column ? -1 : a->column > b->column;
+}
+
+/* Sorted and each once, so that queries that differ in their order alone ask for one view. */
 static void keep_aggregates(const psh_query_spec *q, psh_query_spec *d, broadened *b) {
-    size_t i, j;
+    size_t i, at;
 
     for (i = 0; i < q->aggregate_count; i++) {
-        for (j = 0; j < d->aggregate_count; j++)
-            if (b->aggregates[j].fn == q->aggregates[i].fn && b->aggregates[j].column == q->aggregates[i].column)
+        for (at = d->aggregate_count; at > 0; at--)
+            if (aggregate_compare(&b->aggregates[at - 1], &q->aggregates[i]) <= 0)
                 break;
-        if (j == d->aggregate_count)
-            b->aggregates[d->aggregate_count++] = q->aggregates[i];
+        if (at > 0 && aggregate_compare(&b->aggregates[at - 1], &q->aggregates[i]) == 0)
+            continue;
+        memmove(b->aggregates + at + 1, b->aggregates + at, (d->aggregate_count - at) * sizeof *b->aggregates);
+        b->aggregates[at] = q->aggregates[i];
+        d->aggregate_count++;
     }
 }
 

@@ -24,21 +24,22 @@ typedef struct exact_term {
 
 /* @return 0 for zero. Trailing zeros are cut off, so that a whole number asks for no limb of fractions. */
 static int exact_term_of(double x, exact_term *t) {
-    int e;
-    double f = frexp(fabs(x), &e);
-    uint64_t m = (uint64_t)ldexp(f, 53);
-    uint32_t place, zeros;
+    uint64_t bits, m;
+    uint32_t place, zeros, e;
 
+    memcpy(&bits, &x, sizeof bits);
+    e = (uint32_t)(bits >> 52) & 0x7ff;
+    m = (bits & ((UINT64_C(1) << 52) - 1)) | (e ? UINT64_C(1) << 52 : 0);
     if (!m)
         return 0;
     zeros = (uint32_t)__builtin_ctzll(m);
     m >>= zeros;
-    place = (uint32_t)(e - 53 + BIAS + (int)zeros);
+    place = (e ? e - 1 : 0) + LOWEST + zeros;
     t->limb = place / 64;
     t->lo = m << (place % 64);
     t->hi = place % 64 ? m >> (64 - place % 64) : 0;
     t->top = t->hi ? t->limb + 1 : t->limb;
-    t->negative = x < 0;
+    t->negative = bits >> 63 != 0;
     return 1;
 }
 
@@ -72,16 +73,11 @@ static uint64_t exact_limb(const pshi_sparse_sum *s, uint32_t i) {
     return i - s->first < s->count ? s->limbs[i - s->first] : exact_sign(s);
 }
 
-psh_status pshi_sparse_reserve(psh_env *env, pshi_sparse_sum *s, double x) {
-    uint32_t first, end, i;
-    exact_term t;
+/* Makes it keep the limbs [first, end) too. */
+static psh_status exact_span(psh_env *env, pshi_sparse_sum *s, uint32_t first, uint32_t end) {
     uint64_t *limbs;
+    uint32_t i;
 
-    if (!exact_term_of(x, &t))
-        return PSH_OK;
-    /* One limb above the highest bit takes the carries of 2^63 terms, and the sign. */
-    first = t.limb;
-    end = t.top + 2;
     if (s->count && s->first < first)
         first = s->first;
     if (s->count && s->first + s->count > end)
@@ -97,6 +93,31 @@ psh_status pshi_sparse_reserve(psh_env *env, pshi_sparse_sum *s, double x) {
     s->limbs = limbs;
     s->first = first;
     s->count = end - first;
+    return PSH_OK;
+}
+
+psh_status pshi_sparse_reserve(psh_env *env, pshi_sparse_sum *s, double x) {
+    exact_term t;
+
+    if (!exact_term_of(x, &t))
+        return PSH_OK;
+    /* One limb above the highest bit takes the carries of 2^63 terms, and the sign. */
+    return exact_span(env, s, t.limb, t.top + 2);
+}
+
+psh_status pshi_sparse_merge(psh_env *env, pshi_sparse_sum *s, const pshi_sparse_sum *from) {
+    unsigned carry = 0;
+    uint32_t i;
+
+    if (!from->count)
+        return PSH_OK;
+    if (exact_span(env, s, from->first, from->first + from->count) != PSH_OK)
+        return PSH_E_NOMEM;
+    for (i = from->first - s->first; i < s->count; i++) {
+        unsigned over = __builtin_add_overflow(s->limbs[i], exact_limb(from, s->first + i), &s->limbs[i]);
+
+        carry = over | __builtin_add_overflow(s->limbs[i], (uint64_t)carry, &s->limbs[i]);
+    }
     return PSH_OK;
 }
 
@@ -259,7 +280,7 @@ psh_status pshi_sparse_get(psh_env *env, pshi_cursor *c, pshi_sparse_sum *s) {
             pshi_read_bad(c);
         return PSH_OK;
     }
-    s->limbs = pshi_alloc(env, count * sizeof *s->limbs);
+    s->limbs = pshi_alloc(env, (count + 1) * sizeof *s->limbs);
     if (!s->limbs)
         return PSH_E_NOMEM;
     s->count = count;
@@ -267,5 +288,10 @@ psh_status pshi_sparse_get(psh_env *env, pshi_cursor *c, pshi_sparse_sum *s) {
         s->limbs[i] = pshi_get_u64(c);
     if (!exact_is_canonical(s))
         pshi_read_bad(c);
+    /* The limb for carries again, which saving left out: smaller terms do not ask for it. */
+    if (first + count < PSHI_EXACT_LIMBS) {
+        s->limbs[count] = exact_sign(s);
+        s->count++;
+    }
     return PSH_OK;
 }

@@ -42,6 +42,8 @@ psh_status pshi_sparse_reserve(psh_env *env, pshi_sparse_sum *s, double x);
 /** Exact. Needs pshi_sparse_reserve of x before. Fewer than 2^63 terms. */
 void pshi_sparse_add(pshi_sparse_sum *s, double x);
 void pshi_sparse_subtract(pshi_sparse_sum *s, double x);
+/** s += from. Fewer than 2^63 terms in both. @return PSH_OK, PSH_E_NOMEM (unchanged). */
+psh_status pshi_sparse_merge(psh_env *env, pshi_sparse_sum *s, const pshi_sparse_sum *from);
 int pshi_sparse_is_zero(const pshi_sparse_sum *s);
 /** @return the nearest double, ties to even; an infinity beyond the largest. */
 double pshi_sparse_read(const pshi_sparse_sum *s);

@@ -1,50 +1,55 @@
 /* SPDX-License-Identifier: MIT */
-/* Changes and scans into parts. Memory is taken first for all rows of a call, then nothing can fail. */
+/* Changes and scans into parts. What a call did is noted, so that a failure takes it back, without memory. */
 #include <string.h>
 
 #include "base/checked.h"
 #include "base/env.h"
+#include "value/change.h"
 #include "value/query.h"
 #include "value/schema.h"
 #include "value/value.h"
 #include "views/materializer.h"
 
-/* Prepares one row; what was begun stays in the list of ops even on failure, for finish_ops to take back. */
-static psh_status push_op(
+static void begin_ops(psh_materializer *m) {
+    m->op_count = 0;
+    m->op_broken = 0;
+}
+
+/* Does one row. A part that it does not fit is broken, and takes part in nothing until the call ends. */
+static psh_status do_op(
     psh_materializer *m, const pshi_store *s, pshi_part *p, const psh_value *row, int sign, int alien) {
+    psh_status st = PSH_E_NOT_FOUND;
     pshi_op *op;
 
+    if (p->broken)
+        return PSH_OK;
     if (pshi_reserve(m->env, (void **)&m->ops, &m->op_cap, m->op_count + 1, sizeof *m->ops) != PSH_OK)
         return PSH_E_NOMEM;
     op = &m->ops[m->op_count++];
     op->store = s;
     op->part = p;
     op->row = row;
-    op->sign = alien ? -1 : sign;
     op->group = PSH_NONE;
-    /* Without a group, doing it breaks the part: that is what a change from another source must do. */
-    return alien ? PSH_OK : pshi_part_prepare(s, p, row, sign, &op->group);
+    op->sign = 0;
+    if (!alien)
+        st = sign > 0 ? pshi_part_add(s, p, row, &op->group) : pshi_part_take(s, p, row, &op->group);
+    if (st == PSH_OK)
+        op->sign = sign;
+    if (st != PSH_E_NOT_FOUND)
+        return st;
+    p->broken = 1;
+    m->op_broken = 1;
+    return PSH_OK;
 }
 
-static void do_ops(psh_materializer *m) {
-    size_t i;
-
-    for (i = 0; i < m->op_count; i++) {
-        const pshi_op *op = &m->ops[i];
-
-        if (!op->part->broken && !pshi_part_change(op->store, op->part, op->row, op->sign, op->group))
-            op->part->broken = 1;
-    }
-}
-
-/* Takes out what is empty, and the parts that broke: they wait for a fill. */
+/* The call came through: empties the parts that broke, which wait for a fill, and takes out what is empty. */
 static void finish_ops(psh_materializer *m) {
     size_t i;
 
     for (i = 0; i < m->op_count; i++)
-        if (!m->ops[i].part->broken)
-            pshi_part_tidy(m->ops[i].store, m->ops[i].part, m->ops[i].group);
-    for (i = 0; i < m->op_count; i++) {
+        if (m->ops[i].sign < 0 && !m->ops[i].part->broken)
+            pshi_part_tidy(m->ops[i].store, m->ops[i].part, m->ops[i].row, m->ops[i].group);
+    for (i = 0; m->op_broken && i < m->op_count; i++) {
         pshi_part *p = m->ops[i].part;
 
         if (!p->broken)
@@ -57,18 +62,42 @@ static void finish_ops(psh_materializer *m) {
     m->op_count = 0;
 }
 
-/* @return 1 skipped, 0 not this view's business or begun (then *begun is set), < 0 an error. */
-static psh_status plan_row(
+/* The call failed: the last row first, each by its opposite, for which there is room. */
+static void undo_ops(psh_materializer *m) {
+    uint32_t group;
+    size_t i;
+
+    for (i = m->op_count; i--;) {
+        const pshi_op *op = &m->ops[i];
+
+        op->part->broken = 0;
+        if (op->sign > 0)
+            pshi_part_take(op->store, op->part, op->row, &group);
+        else if (op->sign < 0)
+            pshi_part_add(op->store, op->part, op->row, &group);
+    }
+    for (i = 0; i < m->op_count; i++)
+        pshi_part_tidy(m->ops[i].store, m->ops[i].part, m->ops[i].row, m->ops[i].group);
+    m->op_count = 0;
+}
+
+static psh_status end_ops(psh_materializer *m, psh_status st) {
+    if (st == PSH_OK)
+        finish_ops(m);
+    else
+        undo_ops(m);
+    return st;
+}
+
+/* Does one side of a change; *begun or *skipped is set where a part holds its interval. */
+static psh_status apply_row(
     psh_materializer *m, pshi_mview *v, const psh_change *c, const psh_value *row, int sign, uint32_t *begun,
     uint32_t *skipped) {
-    int64_t id, from, to;
     pshi_part *p;
 
     if (!row || !psh_query_matches_row(v->definition, row))
         return PSH_OK;
-    if (psh_schema_interval(m->schema, c->table, row[v->store.shape.time_column].as.i64, &id, &from, &to) != PSH_OK)
-        return PSH_OK; /* no interval, so no part */
-    p = pshi_mview_part(v, id);
+    p = pshi_mview_part_at(v, row[v->store.shape.time_column].as.i64);
     if (!p || !p->ready)
         return PSH_OK;
     if (c->source == p->source && c->position <= p->position) {
@@ -76,10 +105,10 @@ static psh_status plan_row(
         return PSH_OK;
     }
     *begun = 1;
-    return push_op(m, &v->store, p, row, sign, c->source != p->source);
+    return do_op(m, &v->store, p, row, sign, c->source != p->source);
 }
 
-static psh_status plan_change(psh_materializer *m, const psh_change *c, int seen) {
+static psh_status apply_change(psh_materializer *m, const psh_change *c, int seen) {
     psh_status st = PSH_OK;
     size_t i;
 
@@ -93,9 +122,9 @@ static psh_status plan_change(psh_materializer *m, const psh_change *c, int seen
             v->next_skipped++;
             continue;
         }
-        st = plan_row(m, v, c, c->before, -1, &begun, &skipped);
+        st = apply_row(m, v, c, c->before, -1, &begun, &skipped);
         if (st == PSH_OK)
-            st = plan_row(m, v, c, c->after, 1, &begun, &skipped);
+            st = apply_row(m, v, c, c->after, 1, &begun, &skipped);
         v->next_applied += begun;
         v->next_skipped += !begun && skipped;
     }
@@ -105,7 +134,7 @@ static psh_status plan_change(psh_materializer *m, const psh_change *c, int seen
 static void begin_batch(psh_materializer *m) {
     size_t i;
 
-    m->op_count = 0;
+    begin_ops(m);
     for (i = 0; i < m->view_count; i++)
         m->views[i]->next_applied = m->views[i]->next_skipped = 0;
     for (i = 0; i < m->mark_count; i++) {
@@ -127,22 +156,34 @@ static void commit_batch(psh_materializer *m) {
     }
 }
 
-static psh_status plan_next(psh_materializer *m, const psh_change *c) {
+static psh_status apply_next(psh_materializer *m, const psh_change *c) {
     pshi_mark *k = pshi_mark_get(m, c->source);
-    psh_table_spec t;
     int seen;
 
     if (!k)
         return m->mark_count >= PSHI_MAX_MARKS ? PSH_E_LIMIT : PSH_E_NOMEM;
-    if (psh_schema_table(m->schema, c->table, &t) != PSH_OK || t.column_count != c->column_count)
-        return PSH_E_INVALID;
     seen = c->position < k->next_position ||
            (c->position == k->next_position && c->sequence <= k->next_sequence && k->next_position);
     if (!seen) {
         k->next_position = c->position;
         k->next_sequence = c->sequence;
     }
-    return plan_change(m, c, seen);
+    return apply_change(m, c, seen);
+}
+
+/* Rows are read by the columns of this schema. */
+static int fits_batch(const psh_materializer *m, const psh_change_batch *b) {
+    const psh_schema *other = pshi_change_batch_schema(b);
+    uint32_t n = (uint32_t)psh_schema_table_count(m->schema), i;
+
+    if (other == m->schema)
+        return 1;
+    if (psh_schema_table_count(other) != n)
+        return 0;
+    for (i = 0; i < n; i++)
+        if (!pshi_same_table(pshi_schema_get_table(m->schema, i), pshi_schema_get_table(other, i)))
+            return 0;
+    return 1;
 }
 
 psh_status psh_materializer_apply(psh_materializer *m, const psh_change_batch *b) {
@@ -154,22 +195,21 @@ psh_status psh_materializer_apply(psh_materializer *m, const psh_change_batch *b
         return PSH_E_INVALID;
     if (m->fill)
         return PSH_E_STATE;
+    if (!fits_batch(m, b))
+        return PSH_E_INVALID;
     marks = m->mark_count;
     begin_batch(m);
     n = psh_change_batch_count(b);
     for (i = 0; st == PSH_OK && i < n; i++) {
         st = psh_change_batch_get(b, i, &c);
         if (st == PSH_OK)
-            st = plan_next(m, &c);
+            st = apply_next(m, &c);
     }
-    if (st == PSH_OK) {
-        do_ops(m);
+    if (st == PSH_OK)
         commit_batch(m);
-    } else {
+    else
         m->mark_count = marks;
-    }
-    finish_ops(m);
-    return st;
+    return end_ops(m, st);
 }
 
 /* Frees what a partial view no longer reaches back to. */
@@ -185,10 +225,13 @@ static void trim_views(psh_materializer *m, int64_t now) {
     }
 }
 
-/* The newest interval of the world that holds rows, that the view wants and that has no ready part. */
-static const psh_partition *next_fill(const pshi_mview *v, const psh_world *world, int64_t now) {
+/* The newest interval of the world that holds rows, that the view wants and that has no ready part, if after `than`. */
+static const psh_partition *next_fill(const pshi_mview *v, const psh_world *world, int64_t now, int64_t than) {
     int64_t start = pshi_reach_start(v->level, v->reach_ns, now);
     size_t first, end;
+
+    if (start < than)
+        start = than;
 
     psh_world_partitions_between(world, v->table, PSH_TIME_MIN, PSH_TIME_MAX, &first, &end);
     for (; end > first; end--) {
@@ -232,21 +275,24 @@ psh_status psh_materializer_fill_begin(
     psh_materializer *m, const psh_world *world, int64_t now, psh_fill *out) {
     const psh_partition *best = NULL, *p;
     pshi_mview *view = NULL;
+    psh_status st;
     size_t i;
 
     if (!m || !world || !out)
         return PSH_E_INVALID;
     if (m->fill)
         return PSH_E_STATE;
-    trim_views(m, now);
     for (i = 0; i < m->view_count; i++) {
-        p = next_fill(m->views[i], world, now);
-        if (!p || (best && p->time_to <= best->time_to))
+        p = next_fill(m->views[i], world, now, best ? best->time_to : PSH_TIME_NONE);
+        if (!p)
             continue;
         best = p;
         view = m->views[i];
     }
-    return best ? open_fill(m, view, best, out) : PSH_END;
+    st = best ? open_fill(m, view, best, out) : PSH_END;
+    if (st >= PSH_OK)
+        trim_views(m, now);
+    return st;
 }
 
 static psh_status check_rows(const pshi_table *t, const psh_value *rows, size_t n) {
@@ -275,7 +321,7 @@ psh_status psh_materializer_fill_rows(psh_materializer *m, const psh_value *rows
         return PSH_E_STATE;
     t = pshi_schema_get_table(m->schema, m->fill_view->table);
     st = check_rows(t, rows, n);
-    m->op_count = 0;
+    begin_ops(m);
     for (i = 0; st == PSH_OK && i < n; i++) {
         const psh_value *row = rows + i * t->column_count;
         int64_t time = row[t->time_column].as.i64;
@@ -284,14 +330,11 @@ psh_status psh_materializer_fill_rows(psh_materializer *m, const psh_value *rows
             continue;
         taken++;
         if (psh_query_matches_row(m->fill_view->definition, row))
-            st = push_op(m, &m->fill_view->store, m->fill, row, 1, 0);
+            st = do_op(m, &m->fill_view->store, m->fill, row, 1, 0);
     }
-    if (st == PSH_OK) {
-        do_ops(m);
+    if (st == PSH_OK)
         m->fill_rows += taken;
-    }
-    finish_ops(m);
-    return st;
+    return end_ops(m, st);
 }
 
 static void keep_fill(psh_materializer *m) {

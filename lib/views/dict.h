@@ -26,7 +26,7 @@ typedef struct pshi_dict {
 
 void pshi_dict_init(pshi_dict *d);
 void pshi_dict_free(psh_env *env, pshi_dict *d);
-/** @return the id of a normal value (pshi_value_normal), or PSH_NONE. */
+/** @return the id of a value, or PSH_NONE. All values of a dictionary are of one column, or NULL. */
 uint32_t pshi_dict_find(const pshi_dict *d, const psh_value *v);
 /** Finds or adds; the count of references stays as it is. @return PSH_OK, PSH_E_NOMEM. */
 psh_status pshi_dict_intern(psh_env *env, pshi_dict *d, const psh_value *v, uint32_t *id);
@@ -35,6 +35,7 @@ void pshi_dict_ref(pshi_dict *d, uint32_t id);
 void pshi_dict_unref(psh_env *env, pshi_dict *d, uint32_t id);
 /** Takes an entry out if nothing references it. */
 void pshi_dict_drop_unused(psh_env *env, pshi_dict *d, uint32_t id);
+/** Of what it holds; room to grow is left out, so that equal contents count the same. */
 uint64_t pshi_dict_bytes(const pshi_dict *d);
 
 #endif

@@ -88,7 +88,7 @@ static psh_status get_bag(loader *l, const pshi_store *s, const pshi_measure *m,
     pshi_dict *d = m->dict == PSH_NONE ? NULL : &s->dicts[m->dict];
     size_t n = pshi_get_count(l->c, 2), i;
     uint64_t total = 0;
-    psh_status st = take_bytes(l, n * sizeof(pshi_bag_entry));
+    psh_status st = take_bytes(l, n * PSHI_BAG_PLACE_BYTES);
     int64_t code, before = 0;
 
     for (i = 0; st == PSH_OK && loaded(l) == PSH_OK && i < n; i++) {
@@ -101,17 +101,14 @@ static psh_status get_bag(loader *l, const pshi_store *s, const pshi_measure *m,
             break;
         before = code;
         total += times;
-        st = pshi_bag_prepare(l->m->env, b, d, code);
-        if (st != PSH_OK)
-            break;
-        b->entries[i].count = times;
-        b->zeros = 0;
+        st = pshi_bag_add(l->m->env, b, d, code, times);
     }
     require(l, st != PSH_OK || total == count);
     return st;
 }
 
-static psh_status get_measure(loader *l, const pshi_store *s, const pshi_measure *m, uint64_t *g) {
+static psh_status get_measure(
+    loader *l, const pshi_store *s, pshi_part *p, const pshi_measure *m, uint64_t *g) {
     psh_status st = PSH_OK;
     uint64_t count;
     uint32_t k;
@@ -131,6 +128,8 @@ static psh_status get_measure(loader *l, const pshi_store *s, const pshi_measure
     }
     if (st == PSH_OK && m->bag_at && loaded(l) == PSH_OK)
         st = get_bag(l, s, m, pshi_group_bag(g, m), count);
+    if (m->bag_at)
+        p->places += pshi_group_bag(g, m)->size;
     return st;
 }
 
@@ -188,8 +187,7 @@ static psh_status get_group(loader *l, const pshi_store *s, pshi_part *p, group_
     g[PSHI_GROUP_ROWS] = rows;
     p->rows += rows;
     for (i = 0; st == PSH_OK && loaded(l) == PSH_OK && i < s->shape.measure_count; i++)
-        st = get_measure(l, s, &s->shape.measures[i], g);
-    p->heap += pshi_group_heap(s, g);
+        st = get_measure(l, s, p, &s->shape.measures[i], g);
     return st;
 }
 
@@ -243,6 +241,7 @@ static void check_dicts(loader *l, const pshi_store *s) {
 static psh_status get_view(loader *l, pshi_mview **out) {
     psh_view *view = NULL;
     psh_status st = pshi_view_get(l->m->env, l->m->schema, l->c, &view);
+    const pshi_past *past;
     pshi_mview *v;
 
     *out = NULL;
@@ -254,7 +253,8 @@ static psh_status get_view(loader *l, pshi_mview **out) {
         return st == PSH_E_INVALID ? PSH_E_CORRUPT : st;
     v = *out;
     l->table = pshi_schema_get_table(l->m->schema, v->table);
-    require(l, v->level != PSH_LEVEL_NONE && pshi_past_find(l->m, v->id));
+    past = pshi_past_find(l->m, v->id);
+    require(l, v->level != PSH_LEVEL_NONE && past && past->begun);
     v->benefit = pshi_get_f64(l->c);
     v->reads = pshi_get_var(l->c);
     v->reads_seen = pshi_get_var(l->c);

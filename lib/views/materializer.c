@@ -184,6 +184,15 @@ static psh_status add_view(psh_materializer *m, const psh_action *a) {
     return PSH_OK;
 }
 
+/* A view of another schema would read columns that rows here do not have. */
+static int fits_schema(const psh_materializer *m, const psh_query *definition) {
+    uint32_t table = pshi_query_spec(definition)->table;
+    psh_schema *schema = psh_query_schema(definition);
+
+    return schema == m->schema ||
+           pshi_same_table(pshi_schema_get_table(schema, table), pshi_schema_get_table(m->schema, table));
+}
+
 static psh_status begin_build(psh_materializer *m, const psh_action *a) {
     const psh_want *w = &a->want;
     pshi_past *past = pshi_past_find(m, w->subject);
@@ -192,6 +201,8 @@ static psh_status begin_build(psh_materializer *m, const psh_action *a) {
     psh_status st;
 
     if (!w->definition || psh_query_id(w->definition) != w->subject || w->generation == UINT64_MAX)
+        return PSH_E_INVALID;
+    if (!fits_schema(m, w->definition))
         return PSH_E_INVALID;
     if ((w->level != PSH_LEVEL_FULL && w->level != PSH_LEVEL_PARTIAL) || !isfinite(w->benefit) || w->benefit < 0)
         return PSH_E_INVALID;

@@ -5,6 +5,7 @@
 
 #include <predshard/materializer.h>
 
+#include "value/schema.h"
 #include "views/part.h"
 
 /** How far the changes of one source have been applied: up to and with (position, sequence). */
@@ -27,6 +28,7 @@ typedef struct pshi_mview {
     pshi_part **parts; /* Shape [part_count], by interval */
     size_t part_count;
     size_t part_cap;
+    size_t part_at;    /* a guess where the next row goes */
     pshi_part *next_part; /* of a call under way: made, not yet among the parts */
     double benefit;    /* expected per day when it was begun */
     uint64_t reads;
@@ -47,7 +49,7 @@ typedef struct pshi_past {
     double groups_per_row; /* as it was when it was dropped; 0 = unknown */
 } pshi_past;
 
-/** One row to be added to a part or taken away. */
+/** One row added to a part (sign 1) or taken away (-1) by the call under way; 0: it was not, but left traces. */
 typedef struct pshi_op {
     const pshi_store *store;
     pshi_part *part;
@@ -70,9 +72,11 @@ struct psh_materializer {
     pshi_mark *marks;   /* Shape [mark_count] */
     size_t mark_count;
     size_t mark_cap;
+    size_t mark_at;     /* a guess which source the next change is from */
     pshi_op *ops;       /* scratch of apply and fill_rows */
     size_t op_count;
     size_t op_cap;
+    int op_broken;      /* a part broke */
     psh_value *values;  /* scratch of read: partial rows */
     size_t value_cap;
     uint16_t *passes;   /* scratch of read: predicates that each id passes */
@@ -99,12 +103,16 @@ void pshi_mview_size(const pshi_mview *v, uint64_t *groups, uint64_t *rows);
 size_t pshi_mview_place(const pshi_mview *v, int64_t interval);
 /** The part of an interval, or NULL. */
 pshi_part *pshi_mview_part(const pshi_mview *v, int64_t interval);
+/** The part of the interval that holds a time, or NULL. */
+pshi_part *pshi_mview_part_at(pshi_mview *v, int64_t time);
 /** Puts a part in its place; there must be room and none of its interval. */
 void pshi_mview_insert(pshi_mview *v, pshi_part *p);
 /** Frees part i. */
 void pshi_mview_remove(pshi_mview *v, size_t i);
 /** @return the memory of a view ever begun, or NULL. */
 pshi_past *pshi_past_find(const psh_materializer *m, uint64_t id);
+/** Whether rows of one table fit the other: the same columns and intervals. NULL fits nothing. */
+int pshi_same_table(const pshi_table *a, const pshi_table *b);
 /** The mark of a source, or NULL. */
 pshi_mark *pshi_mark_find(const psh_materializer *m, uint64_t source);
 /** The same, made when there is none, at (0, 0). @return NULL when out of memory or of marks. */

@@ -57,16 +57,20 @@ psh_status pshi_mview_create(psh_env *env, psh_view *view, pshi_mview **out) {
 }
 
 pshi_mview *pshi_mview_find(const psh_materializer *m, uint64_t id) {
-    size_t i;
+    size_t low = 0, high = m->view_count, mid;
 
-    for (i = 0; i < m->view_count; i++)
-        if (m->views[i]->id == id)
-            return m->views[i];
-    return NULL;
+    while (low < high) {
+        mid = low + (high - low) / 2;
+        if (m->views[mid]->id < id)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low < m->view_count && m->views[low]->id == id ? m->views[low] : NULL;
 }
 
 uint64_t pshi_mview_bytes(const pshi_mview *v) {
-    uint64_t n = sizeof *v + v->part_cap * sizeof *v->parts;
+    uint64_t n = sizeof *v + v->part_count * sizeof *v->parts;
     size_t i;
 
     n += v->store.shape.measure_count * sizeof(pshi_measure) + v->store.shape.dict_count * sizeof(pshi_dict);
@@ -107,6 +111,28 @@ pshi_part *pshi_mview_part(const pshi_mview *v, int64_t interval) {
     return i < v->part_count && v->parts[i]->interval == interval ? v->parts[i] : NULL;
 }
 
+static int part_holds(const pshi_part *p, int64_t time) {
+    return time >= p->time_from && time < p->time_to;
+}
+
+pshi_part *pshi_mview_part_at(pshi_mview *v, int64_t time) {
+    size_t low = 0, high = v->part_count, mid;
+
+    if (v->part_at < high && part_holds(v->parts[v->part_at], time))
+        return v->parts[v->part_at];
+    while (low < high) {
+        mid = low + (high - low) / 2;
+        if (v->parts[mid]->time_to <= time)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    if (low == v->part_count || !part_holds(v->parts[low], time))
+        return NULL;
+    v->part_at = low;
+    return v->parts[low];
+}
+
 void pshi_mview_insert(pshi_mview *v, pshi_part *p) {
     size_t i = pshi_mview_place(v, p->interval);
 
@@ -137,6 +163,23 @@ pshi_past *pshi_past_find(const psh_materializer *m, uint64_t id) {
     return low < m->past_count && m->past[low].id == id ? &m->past[low] : NULL;
 }
 
+int pshi_same_table(const pshi_table *a, const pshi_table *b) {
+    size_t i;
+
+    if (!a || !b)
+        return 0;
+    if (a->column_count != b->column_count || a->time_column != b->time_column ||
+        a->interval_ns != b->interval_ns || a->interval_origin != b->interval_origin)
+        return 0;
+    for (i = 0; i < a->column_count; i++) {
+        const psh_column_spec *c = &a->columns[i], *d = &b->columns[i];
+
+        if (c->type != d->type || c->scale != d->scale || c->collation != d->collation || c->flags != d->flags)
+            return 0;
+    }
+    return 1;
+}
+
 pshi_mark *pshi_mark_find(const psh_materializer *m, uint64_t source) {
     size_t i;
 
@@ -147,10 +190,15 @@ pshi_mark *pshi_mark_find(const psh_materializer *m, uint64_t source) {
 }
 
 pshi_mark *pshi_mark_get(psh_materializer *m, uint64_t source) {
-    pshi_mark *k = pshi_mark_find(m, source);
+    pshi_mark *k;
 
-    if (k)
+    if (m->mark_at < m->mark_count && m->marks[m->mark_at].source == source)
+        return &m->marks[m->mark_at];
+    k = pshi_mark_find(m, source);
+    if (k) {
+        m->mark_at = (size_t)(k - m->marks);
         return k;
+    }
     if (m->mark_count >= PSHI_MAX_MARKS ||
         pshi_reserve(m->env, (void **)&m->marks, &m->mark_cap, m->mark_count + 1, sizeof *k) != PSH_OK)
         return NULL;

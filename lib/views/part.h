@@ -31,16 +31,18 @@ typedef struct pshi_part {
     uint32_t free;      /* the first free group, or PSH_NONE */
     uint32_t mask;      /* slots - 1 */
     uint32_t *slots;    /* group + 1; 0 = empty; linear probing */
+    int64_t bucket;     /* that the latest row fell in; a guess for the next one */
     uint64_t rows;
-    uint64_t heap;      /* bytes of bags and sums */
+    uint64_t places;    /* of its bags */
 } pshi_part;
 
-/* Rows of a group that is free; 0 = made ready for a change, not yet begun. */
+/* Rows of a group that is free; 0 = emptied by the call under way, or not yet begun. */
 #define PSHI_GROUP_FREE UINT64_MAX
 
 void pshi_part_init(pshi_part *p, int64_t interval, int64_t time_from, int64_t time_to);
 /** Forgets all groups and frees their memory. */
 void pshi_part_clear(const pshi_store *s, pshi_part *p);
+/** Of what it holds; room to grow is left out, so that equal contents count the same. */
 uint64_t pshi_part_bytes(const pshi_store *s, const pshi_part *p);
 /** The words of group i. */
 uint64_t *pshi_part_group(const pshi_store *s, const pshi_part *p, uint32_t i);
@@ -48,27 +50,35 @@ uint64_t *pshi_part_group(const pshi_store *s, const pshi_part *p, uint32_t i);
 int pshi_part_is_live(const pshi_store *s, const pshi_part *p, uint32_t i);
 
 /*
- * A change goes in three steps, so that it is done whole or not at all: prepare each row (the only step that
- * takes memory), change each, tidy each; when a prepare fails, tidy takes back what the ones before it made.
+ * A call of many changes is done whole or not at all: adding and taking away leave what is empty in its place, so
+ * that each can be taken back by the other without memory. Tidying takes it out, when the call has come through.
  */
 
 /**
- * Makes sure that the row can be added (sign 1) or taken away (-1).
- * @param group  its group; PSH_NONE: there is none to take it from. Set even on failure, if it was begun.
- * @return PSH_OK, PSH_E_NOMEM.
+ * Adds a row.
+ * @param group  its group, also on an error if there is one by now: for tidying; else PSH_NONE
+ * @return PSH_OK, PSH_E_NOMEM (nothing added, but what was made ready is there until tidied).
  */
-psh_status pshi_part_prepare(
-    const pshi_store *s, pshi_part *p, const psh_value *row, int sign, uint32_t *group);
-/** @return 1, or 0 when the part never held such a row: it is wrong now and must be emptied. */
-int pshi_part_change(const pshi_store *s, pshi_part *p, const psh_value *row, int sign, uint32_t group);
-/** Takes out what is empty in a group, or the group. Repeating it does no harm. */
-void pshi_part_tidy(const pshi_store *s, pshi_part *p, uint32_t group);
+psh_status pshi_part_add(const pshi_store *s, pshi_part *p, const psh_value *row, uint32_t *group);
+/**
+ * Takes a row away.
+ * @return PSH_OK; PSH_E_NOMEM; PSH_E_NOT_FOUND: the part never held such a row, so it is wrong and must be emptied.
+ *         On an error nothing is taken away.
+ */
+psh_status pshi_part_take(const pshi_store *s, pshi_part *p, const psh_value *row, uint32_t *group);
+/** Takes out what a row left empty in its group, or the group. Repeating it does no harm. */
+void pshi_part_tidy(const pshi_store *s, pshi_part *p, const psh_value *row, uint32_t group);
 
 /** Begins an empty group of a key (ids as in the dictionaries); for loading. @return PSH_OK, PSH_E_NOMEM. */
 psh_status pshi_part_begin_group(
     const pshi_store *s, pshi_part *p, int64_t bucket, const uint32_t *ids, uint32_t *group);
-/** Counts memory of a bag or sum of p again after it changed. */
-uint64_t pshi_group_heap(const pshi_store *s, const uint64_t *g);
+
+/**
+ * Adds all that group g of another part of the same store holds to the group of a key, but of its bags the least
+ * and the greatest alone: for reading. @return PSH_OK, PSH_E_NOMEM (p is good for nothing but clearing).
+ */
+psh_status pshi_part_merge(
+    const pshi_store *s, pshi_part *p, int64_t bucket, const uint32_t *ids, const uint64_t *g);
 
 /** w += x, or w -= x with sign < 0. */
 void pshi_wide_add(uint64_t w[PSHI_SUM_WORDS], pshi_i128 x, int sign);

@@ -16,10 +16,8 @@
 #define GROUP_WORK 0.05
 /* Groups per row of a view about which nothing is known yet. */
 #define GROUPS_PER_ROW 0.3
-/* Bytes beside a group's own words: its slot, room to grow, its share of dictionaries. */
-#define GROUP_EXTRA 24.0
-/* Bytes of one bag or exact sum. */
-#define MEASURE_EXTRA 96.0
+/* Bytes of the values of one bag. */
+#define BAG_BYTES (4.0 * PSHI_BAG_PLACE_BYTES)
 /* The days over which the work of building is spread. */
 #define BUILD_DAYS 7.0
 /* A challenger must be this much better than what exists. */
@@ -124,13 +122,11 @@ static table_load load_of(const psh_world *world, uint32_t table, const pshi_mvi
 }
 
 static double group_bytes(const pshi_view_shape *s) {
-    double n = s->words * 8.0 + GROUP_EXTRA;
+    double n = s->group_bytes;
     uint32_t i;
 
-    for (i = 0; i < s->measure_count; i++) {
-        n += s->measures[i].bag_at ? MEASURE_EXTRA : 0;
-        n += s->measures[i].sum_at && s->measures[i].type == PSH_TYPE_DOUBLE ? MEASURE_EXTRA : 0;
-    }
+    for (i = 0; i < s->measure_count; i++)
+        n += s->measures[i].bag_at ? BAG_BYTES : 0;
     return n;
 }
 

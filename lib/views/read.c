@@ -25,6 +25,8 @@ typedef struct read_plan {
     uint16_t wanted[MAX_COLUMNS];                /* predicates on each */
     const uint16_t *passes[MAX_COLUMNS];         /* predicates that each id of it passes */
     uint32_t filter_count;
+    uint32_t kept[MAX_COLUMNS];                  /* 1: the query groups by that group column of the view */
+    int64_t bucket;                              /* of the query, that the latest group fell in */
     size_t width;
 } read_plan;
 
@@ -36,6 +38,7 @@ static psh_status plan_columns(read_plan *r) {
         r->groups[i] = pshi_view_shape_group(s, r->query->group_columns[i]);
         if (r->groups[i] == PSH_NONE)
             return PSH_E_INVALID;
+        r->kept[r->groups[i]] = 1;
     }
     for (i = 0; i < r->query->aggregate_count; i++) {
         const psh_aggregate *a = &r->query->aggregates[i];
@@ -183,12 +186,11 @@ static int sum_piece(uint64_t *g, const pshi_measure *m, uint32_t j, psh_value *
 }
 
 static psh_value extreme(const read_plan *r, uint64_t *g, const pshi_measure *m, int least) {
-    const pshi_bag *b = pshi_group_bag(g, m);
+    int64_t low, high;
 
-    if (!b->size)
+    if (!pshi_bag_ends(pshi_group_bag(g, m), &low, &high))
         return int_value(PSH_TYPE_NULL, 0);
-    return pshi_bag_value(b->entries[least ? 0 : b->size - 1].code, m->type,
-        m->dict == PSH_NONE ? NULL : &r->store->dicts[m->dict]);
+    return pshi_bag_value(least ? low : high, m->type, m->dict == PSH_NONE ? NULL : &r->store->dicts[m->dict]);
 }
 
 /* Writes one aggregate's values of piece j to *at and moves it on. @return as sum_piece. */
@@ -220,8 +222,7 @@ static int put_row(const read_plan *r, uint64_t *g, uint32_t j, psh_value *row) 
     size_t i;
 
     if (r->query->bucket_ns)
-        *row++ = int_value(PSH_TYPE_TIMESTAMP,
-            pshi_bucket_floor(bucket, r->query->bucket_ns, r->store->shape.interval_origin));
+        *row++ = int_value(PSH_TYPE_TIMESTAMP, bucket); /* the query's own: folded, if the view's is another */
     for (i = 0; i < r->query->group_count; i++)
         *row++ = r->store->dicts[r->groups[i]].entries[pshi_group_ids(g)[r->groups[i]]].value;
     for (i = 0; i < r->query->aggregate_count; i++) {
@@ -272,6 +273,64 @@ static psh_status read_part(psh_materializer *m, const read_plan *r, const pshi_
     return st;
 }
 
+/* Whether several groups of the view may make one of the query's. */
+static int is_coarser(const read_plan *r) {
+    return r->query->group_count < r->store->shape.group_count || r->query->bucket_ns != r->store->shape.bucket_ns;
+}
+
+static int64_t query_bucket(read_plan *r, int64_t t) {
+    int64_t width = r->query->bucket_ns;
+
+    if (!width)
+        return 0;
+    if (t < r->bucket || r->bucket <= PSH_TIME_MIN || (uint64_t)t - (uint64_t)r->bucket >= (uint64_t)width)
+        r->bucket = pshi_bucket_floor(t, width, r->store->shape.interval_origin);
+    return r->bucket;
+}
+
+/* Adds groups up to those of the query, by ids, so that the answer is given few rows. */
+static psh_status fold_part(read_plan *r, const pshi_part *p, pshi_part *folded) {
+    uint32_t ids[MAX_COLUMNS], i, k;
+    psh_status st = PSH_OK;
+
+    for (i = 0; st == PSH_OK && i < p->used; i++) {
+        const uint64_t *g = pshi_part_group(r->store, p, i);
+
+        if (!pshi_part_is_live(r->store, p, i) || !passes(r, g))
+            continue;
+        for (k = 0; k < r->store->shape.group_count; k++)
+            ids[k] = r->kept[k] ? pshi_group_ids(g)[k] : 0;
+        st = pshi_part_merge(r->store, folded, query_bucket(r, (int64_t)g[PSHI_GROUP_BUCKET]), ids, g);
+    }
+    return st;
+}
+
+static psh_status read_folded(
+    psh_materializer *m, read_plan *r, const pshi_mview *v, size_t first, size_t end, size_t *n) {
+    psh_status st = PSH_OK;
+    pshi_part folded;
+    uint32_t i;
+
+    pshi_part_init(&folded, 0, PSH_TIME_MIN, PSH_TIME_MAX);
+    for (; st == PSH_OK && first < end; first++)
+        st = fold_part(r, v->parts[first], &folded);
+    for (i = 0; st == PSH_OK && i < folded.used; i++)
+        st = read_group(m, r, pshi_part_group(r->store, &folded, i), n);
+    pshi_part_clear(r->store, &folded);
+    return st;
+}
+
+static psh_status read_parts(
+    psh_materializer *m, read_plan *r, const pshi_mview *v, size_t first, size_t end, size_t *n) {
+    psh_status st = PSH_OK;
+
+    if (is_coarser(r))
+        return read_folded(m, r, v, first, end, n);
+    for (; st == PSH_OK && first < end; first++)
+        st = read_part(m, r, v->parts[first], n);
+    return st;
+}
+
 /* The parts [*first, *end) cover the range without a gap, and all are ready. */
 static int find_parts(const pshi_mview *v, int64_t from, int64_t to, size_t *first, size_t *end) {
     size_t i = 0;
@@ -309,12 +368,13 @@ static psh_status read_view(
     r.query = pshi_query_spec(query);
     r.time_from = from;
     r.time_to = to;
+    r.bucket = PSH_TIME_MAX;
     r.width = psh_answer_partial_width(out);
     st = plan_columns(&r);
     if (st == PSH_OK)
         st = plan_filters(m, &r);
-    for (; st == PSH_OK && first < end; first++)
-        st = read_part(m, &r, v->parts[first], &n);
+    if (st == PSH_OK)
+        st = read_parts(m, &r, v, first, end, &n);
     return st == PSH_OK ? psh_answer_add_partial(out, m->values, n) : st;
 }
 

@@ -72,15 +72,18 @@ static void put_dict(pshi_writer *w, psh_env *env, const pshi_dict *d, uint32_t 
 }
 
 static void put_bag(pshi_writer *w, const save_view *s, const pshi_measure *m, const pshi_bag *b) {
-    uint32_t i;
+    uint32_t n, i, k;
+    const pshi_bag_run *runs = pshi_bag_runs(b, &n);
 
     pshi_put_var(w, b->size);
-    for (i = 0; i < b->size; i++) {
-        if (m->dict == PSH_NONE)
-            pshi_put_int(w, b->entries[i].code);
-        else
-            pshi_put_var(w, s->ranks[m->dict][b->entries[i].code]);
-        pshi_put_var(w, b->entries[i].count);
+    for (i = 0; i < n; i++) {
+        for (k = 0; k < runs[i].size; k++) {
+            if (m->dict == PSH_NONE)
+                pshi_put_int(w, runs[i].codes[k]);
+            else
+                pshi_put_var(w, s->ranks[m->dict][runs[i].codes[k]]);
+            pshi_put_var(w, pshi_bag_counts(&runs[i])[k]);
+        }
     }
 }
 

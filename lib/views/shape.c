@@ -9,6 +9,12 @@
 #include "value/schema.h"
 #include "views/bag.h"
 
+/* Bytes beside a group's own words: its slots. */
+#define GROUP_EXTRA 12u
+/* Bytes of the block of a bag beside its values. */
+#define BLOCK_EXTRA 24u
+/* Bytes of the block of a sum of doubles of like size. */
+#define SUM_EXTRA 48u
 #define WORDS_OF(type) ((uint32_t)((sizeof(type) + 7) / 8))
 
 static pshi_measure *shape_measure_of(pshi_view_shape *s, const pshi_table *t, uint32_t column) {
@@ -50,6 +56,16 @@ static void shape_add(pshi_view_shape *s, const pshi_table *t, const psh_aggrega
     }
 }
 
+static void shape_weigh(pshi_view_shape *s) {
+    uint32_t i;
+
+    s->group_bytes = s->words * 8 + GROUP_EXTRA;
+    for (i = 0; i < s->measure_count; i++) {
+        s->group_bytes += s->measures[i].bag_at ? BLOCK_EXTRA : 0;
+        s->group_bytes += s->measures[i].sum_at && s->measures[i].type == PSH_TYPE_DOUBLE ? SUM_EXTRA : 0;
+    }
+}
+
 psh_status pshi_view_shape_init(psh_env *env, pshi_view_shape *s, const psh_query *definition) {
     const psh_query_spec *q = pshi_query_spec(definition);
     const pshi_table *t = pshi_schema_get_table(psh_query_schema(definition), q->table);
@@ -73,6 +89,7 @@ psh_status pshi_view_shape_init(psh_env *env, pshi_view_shape *s, const psh_quer
     s->words = PSHI_GROUP_IDS + (s->group_count + 1) / 2;
     for (i = 0; i < q->aggregate_count; i++)
         shape_add(s, t, &q->aggregates[i]);
+    shape_weigh(s);
     return PSH_OK;
 }
 

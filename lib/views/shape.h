@@ -41,7 +41,7 @@ typedef struct pshi_view_shape {
     uint32_t measure_count;
     uint32_t words;      /* of one group */
     uint32_t dict_count; /* one a group column, then those of the bags */
-    uint32_t reserved;
+    uint32_t group_bytes; /* of one group without the values of its bags, on average */
 } pshi_view_shape;
 
 /** @return PSH_OK, PSH_E_INVALID (not what a view may be), PSH_E_NOMEM. End it with pshi_view_shape_free. */

@@ -62,63 +62,8 @@ static void append_where(sqlite3_str *s, const psh_query_spec *q, const psh_tabl
         append_predicate(s, t, (const psh_predicate *)(const void *)(predicates + i * q->predicate_stride), &parameter);
 }
 
-/* The columns that the outer SELECT needs: all of the detail outputs, or time, groups, aggregated columns. */
-static void append_inner_columns(sqlite3_str *s, const psh_query_spec *q, const psh_table_spec *t) {
-    const char *aggregates = (const char *)q->aggregates;
-    unsigned char *needed = calloc(t->column_count, 1);
-    const psh_aggregate *a;
-    const char *comma = "";
-    size_t i;
-
-    if (!needed) {
-        sqlite3_str_appendall(s, "*");
-        return;
-    }
-    needed[t->time_column] = 1;
-    for (i = 0; i < q->group_count; i++)
-        needed[q->group_columns[i]] = 1;
-    for (i = 0; i < q->aggregate_count; i++) {
-        a = (const psh_aggregate *)(const void *)(aggregates + i * q->aggregate_stride);
-        if (a->column != PSH_NONE)
-            needed[a->column] = 1;
-    }
-    for (i = 0; i < t->column_count; i++) {
-        if (!needed[i])
-            continue;
-        sqlite3_str_appendall(s, comma);
-        append_column(s, t, (uint32_t)i);
-        comma = ", ";
-    }
-    free(needed);
-}
-
 static int is_detail(const psh_query_spec *q) {
     return q->column_count > 0;
-}
-
-static psh_status append_sources(
-    sqlite_host *h, sqlite3_str *s, const psh_query_spec *q, const psh_table_spec *t,
-    const psh_partition *const *partitions, size_t n) {
-    directory_entry *e;
-    size_t i, c;
-
-    for (i = 0; i < n; i++) {
-        e = directory_find(h, partitions[i]->id);
-        if (!e)
-            return host_fail(h, PSH_E_STALE, "a partition of the route is gone: route again");
-        sqlite3_str_appendall(s, i ? " UNION ALL SELECT " : "SELECT ");
-        if (is_detail(q)) {
-            for (c = 0; c < q->column_count; c++) {
-                sqlite3_str_appendall(s, c ? ", " : "");
-                append_column(s, t, q->columns[c]);
-            }
-        } else {
-            append_inner_columns(s, q, t);
-        }
-        sqlite3_str_appendf(s, " FROM %s.\"%w\"", host_schema_name(e->tier), e->name);
-        append_where(s, q, t);
-    }
-    return PSH_OK;
 }
 
 static void append_aggregate(sqlite3_str *s, const psh_table_spec *t, const psh_aggregate *a) {
@@ -153,7 +98,7 @@ static void append_bucket(sqlite3_str *s, const psh_query_spec *q, const psh_tab
     sqlite3_str_appendf(s, "\"%w\" - (((\"%w\" - %lld) %% %lld + %lld) %% %lld)", time, time, o, b, b, b);
 }
 
-static void append_outer_columns(sqlite3_str *s, const psh_query_spec *q, const psh_table_spec *t) {
+static void append_outputs(sqlite3_str *s, const psh_query_spec *q, const psh_table_spec *t) {
     const char *aggregates = (const char *)q->aggregates;
     const char *comma = "";
     size_t i;
@@ -172,23 +117,45 @@ static void append_outer_columns(sqlite3_str *s, const psh_query_spec *q, const 
     }
 }
 
+/*
+ * One SELECT of its own for each table: grouped by itself, it needs no sorting where the groups are a prefix of
+ * the key, and the answer combines groups of several tables anyway.
+ */
+static void append_source(
+    sqlite3_str *s, const psh_query_spec *q, const psh_table_spec *t, const directory_entry *e) {
+    size_t groups = q->group_count + (q->bucket_ns ? 1 : 0), i;
+
+    sqlite3_str_appendall(s, "SELECT ");
+    if (is_detail(q)) {
+        for (i = 0; i < q->column_count; i++) {
+            sqlite3_str_appendall(s, i ? ", " : "");
+            append_column(s, t, q->columns[i]);
+        }
+    } else {
+        append_outputs(s, q, t);
+    }
+    sqlite3_str_appendf(s, " FROM %s.\"%w\"", host_schema_name(e->tier), e->name);
+    append_where(s, q, t);
+    for (i = 0; !is_detail(q) && i < groups; i++)
+        sqlite3_str_appendf(s, "%s%d", i ? ", " : " GROUP BY ", (int)i + 1);
+}
+
 static psh_status leg_sql(
     sqlite_host *h, const psh_query_spec *q, const psh_table_spec *t, const psh_partition *const *partitions,
     size_t n, char **out) {
     sqlite3_str *s = sqlite3_str_new(h->db);
-    size_t groups = q->group_count + (q->bucket_ns ? 1 : 0), i;
-    psh_status st;
+    directory_entry *e;
+    psh_status st = PSH_OK;
+    size_t i;
 
-    if (is_detail(q)) {
-        st = append_sources(h, s, q, t, partitions, n);
-    } else {
-        sqlite3_str_appendall(s, "SELECT ");
-        append_outer_columns(s, q, t);
-        sqlite3_str_appendall(s, " FROM (");
-        st = append_sources(h, s, q, t, partitions, n);
-        sqlite3_str_appendall(s, ")");
-        for (i = 0; i < groups; i++)
-            sqlite3_str_appendf(s, "%s%d", i ? ", " : " GROUP BY ", (int)i + 1);
+    for (i = 0; i < n && st == PSH_OK; i++) {
+        e = directory_find(h, partitions[i]->id);
+        if (!e) {
+            st = host_fail(h, PSH_E_STALE, "a partition of the route is gone: route again");
+        } else {
+            sqlite3_str_appendall(s, i ? " UNION ALL " : "");
+            append_source(s, q, t, e);
+        }
     }
     *out = sqlite3_str_finish(s);
     if (st == PSH_OK && !*out)

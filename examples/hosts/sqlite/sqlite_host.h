@@ -44,8 +44,8 @@ psh_status sqlite_host_exec(sqlite_host *h, const char *sql);
 uint64_t sqlite_host_position(const sqlite_host *h);
 
 /**
- * Runs one base leg as one SQL statement over its partitions (UNION ALL inside, filter and GROUP BY pushed
- * down) and adds the partial rows to the answer. Statements are prepared once and kept.
+ * Runs one base leg as one SQL statement over its partitions (joined by UNION ALL, filter and GROUP BY in
+ * each) and adds the partial rows to the answer. Statements are prepared once and kept.
  */
 psh_status sqlite_host_run_leg(
     sqlite_host *h, const psh_query *query, const psh_leg *leg, psh_answer *out, sqlite_cost *cost);

@@ -223,13 +223,18 @@ static void gaps(void **state) {
 
 /* A first row of the year 2100 does not shut out the true ones. */
 static void wrong_first_time(void **state) {
+    psh_query *q;
     fixture x;
 
     (void)state;
     open_with(&x, NULL);
     assert_ok(test_write(x.f, INT64_C(4102444800) * PSH_SECOND, 0, 1));
+    assert_ok(test_query(x.env, x.schema, "ATL", hour(0), hour(1), &q));
+    assert_ok(test_ask(x.f, q, INT64_C(4102444800) * PSH_SECOND, 1));
+    psh_query_unref(q);
     settle(x.f, hour(1));
     assert_int_equal(stats_of(x.f).series, 0);
+    assert_int_equal(stats_of(x.f).templates, 0); /* its time would outrank all others for ever */
     assert_ok(test_write(x.f, hour(1), 0, 1));
     shut(&x);
 }
@@ -297,6 +302,138 @@ static void budget(void **state) {
     shut(&x);
 }
 
+/* 0 is the default, as in every option; less is none. */
+static void lateness(void **state) {
+    psh_forecaster_options o = { sizeof o };
+    fixture x;
+
+    (void)state;
+    open_with(&x, &o);
+    assert_ok(test_write(x.f, hour(10), 0, 1));
+    settle(x.f, hour(11));
+    assert_ok(test_write(x.f, hour(10) + 1, 0, 1));
+    shut(&x);
+    o.lateness_ns = -1;
+    open_with(&x, &o);
+    assert_ok(test_write(x.f, hour(10), 0, 1));
+    settle(x.f, hour(11));
+    assert_int_equal(test_write(x.f, hour(10) + 1, 0, 1), PSH_E_TIME);
+    shut(&x);
+    o.lateness_ns = 0;
+    o.bucket_ns = PSH_SECOND / 1000; /* the default would be more buckets than are held open */
+    open_with(&x, &o);
+    shut(&x);
+}
+
+/* The heaviest rows there can be: forecasts stay finite, and what is saved loads. */
+static void huge_loads(void **state) {
+    psh_forecast_spec spec = { sizeof spec };
+    psh_forecast *fc;
+    psh_forecaster *g;
+    psh_buffer *b;
+    fixture x;
+    int64_t i;
+
+    (void)state;
+    open_with(&x, NULL);
+    for (i = 0; i < 400; i++) {
+        assert_ok(test_write(x.f, hour(i), 1, i % 50 ? 1 : UINT64_MAX));
+        settle(x.f, hour(i + 1));
+    }
+    assert_ok(psh_forecaster_forecast(x.f, &table, hour(400), 48, &fc, NULL));
+    assert_ok(psh_forecast_describe(fc, &spec));
+    for (i = 0; i < 48 * (int64_t)spec.level_count; i++)
+        assert_true(isfinite(spec.quantiles[i]) && spec.quantiles[i] >= 0);
+    psh_forecast_unref(fc);
+    assert_ok(psh_buffer_create(x.env, &b));
+    assert_ok(psh_forecaster_save(x.f, b));
+    assert_ok(psh_forecaster_load(x.env, x.schema, psh_buffer_data(b), psh_buffer_size(b), 0, &g, NULL));
+    psh_forecaster_destroy(g);
+    psh_buffer_destroy(b);
+    shut(&x);
+}
+
+/* A row's size is not forgotten while nothing comes, however short the buckets. */
+static void row_size_outlives_idleness(void **state) {
+    psh_forecaster_options o = { sizeof o, 0, PSH_SECOND };
+    psh_demand_request r = { sizeof r };
+    psh_demand_entry e;
+    psh_demand *d;
+    int64_t i, now = TEST_T0;
+    fixture x;
+
+    (void)state;
+    o.season_short = 2;
+    o.season_long = 2;
+    open_with(&x, &o);
+    assert_ok(test_write(x.f, now, 0, 1000)); /* of 100 bytes */
+    for (i = 0; i < 800000; i += 3000) {
+        now = TEST_T0 + i * PSH_SECOND;
+        settle(x.f, now);
+    }
+    assert_ok(test_write(x.f, now, 0, 1));
+    settle(x.f, now + PSH_HOUR + 3 * PSH_SECOND);
+    r.now = r.from = now + PSH_HOUR + 3 * PSH_SECOND;
+    r.to = r.from + 2 * PSH_SECOND;
+    assert_ok(psh_forecaster_demand(x.f, &r, &d, NULL));
+    assert_ok(psh_demand_get(d, 0, &e));
+    assert_true(e.count > 0);
+    assert_true(fabs(e.bytes / e.count - 100) < 1);
+    psh_demand_unref(d);
+    shut(&x);
+}
+
+static void labels_count_once(void **state) {
+    psh_label twice[2] = { { "kind", "load" }, { "kind", "load" } };
+    psh_subject subject = { PSH_SUBJECT_LABEL, 0, 0 };
+    psh_write_record r = { sizeof r };
+    psh_forecast_spec spec = { sizeof spec };
+    psh_forecast *fc;
+    fixture x;
+    int64_t i;
+
+    (void)state;
+    subject.id = psh_label_id("kind", "load");
+    r.rows = 10;
+    r.labels = twice;
+    r.label_count = 2;
+    open_with(&x, NULL);
+    for (i = 0; i < 30; i++) {
+        r.time = hour(i);
+        assert_ok(psh_forecaster_observe_write(x.f, &r));
+        settle(x.f, hour(i + 1));
+    }
+    assert_ok(psh_forecaster_forecast(x.f, &subject, hour(30), 1, &fc, NULL));
+    assert_ok(psh_forecast_describe(fc, &spec));
+    assert_true(fabs(spec.mean[0] - 10) < 0.1);
+    psh_forecast_unref(fc);
+    shut(&x);
+}
+
+/* A table counted in short buckets with intervals of centuries: demand looks no farther than there is history. */
+static void long_intervals(void **state) {
+    uint32_t key[] = { 0 };
+    psh_column_spec column = { "time", PSH_TYPE_TIMESTAMP, 0, 0, 0 };
+    psh_table_spec t = { "ages", &column, 1, sizeof column, key, 1, PSH_NONE, 0, 250 * 366 * PSH_DAY, 0 };
+    psh_forecaster_options o = { sizeof o, 0, PSH_SECOND / 1000 };
+    psh_demand_request r = { sizeof r, PSH_DEMAND_OBSERVED };
+    psh_demand *d;
+    fixture x;
+
+    (void)state;
+    x.env = test_env(&x.a);
+    assert_ok(psh_schema_create(x.env, &t, 1, sizeof t, &x.schema, NULL));
+    assert_ok(psh_forecaster_create(x.env, x.schema, &o, &x.f, NULL));
+    assert_ok(test_write(x.f, TEST_T0, 0, 1));
+    settle(x.f, TEST_T0);
+    r.from = TEST_T0;
+    r.to = TEST_T0 + PSH_SECOND / 100;
+    r.now = TEST_T0 + 150 * 366 * PSH_DAY; /* years of buckets lie between */
+    assert_ok(psh_forecaster_demand(x.f, &r, &d, NULL));
+    psh_demand_unref(d);
+    shut(&x);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(options),
@@ -310,6 +447,11 @@ int main(void) {
         cmocka_unit_test(limits),
         cmocka_unit_test(idle_series_go),
         cmocka_unit_test(budget),
+        cmocka_unit_test(lateness),
+        cmocka_unit_test(huge_loads),
+        cmocka_unit_test(row_size_outlives_idleness),
+        cmocka_unit_test(labels_count_once),
+        cmocka_unit_test(long_intervals),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

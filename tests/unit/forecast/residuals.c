@@ -47,10 +47,31 @@ static void misses_widen(void **state) {
     assert_true(isfinite(pshi_residuals_quantile(&r, 0.99)));
 }
 
+/* However far the level moved, the median stays, and quantiles ascend. */
+static void the_median_stays(void **state) {
+    static const double levels[] = { 0.05, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99 };
+    float memory[2 * 101];
+    pshi_residuals r;
+    int missed, i;
+
+    (void)state;
+    for (missed = 0; missed < 2; missed++) {
+        pshi_residuals_init(&r, memory, 101);
+        for (i = 0; i <= 100; i++)
+            pshi_residuals_push(&r, i);
+        for (i = 0; i < 500; i++)
+            pshi_residuals_adapt(&r, missed);
+        assert_true(fabs(pshi_residuals_quantile(&r, 0.5) - 50) < 1e-3);
+        for (i = 1; i < 7; i++)
+            assert_true(pshi_residuals_quantile(&r, levels[i - 1]) < pshi_residuals_quantile(&r, levels[i]));
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(coverage_under_drift),
         cmocka_unit_test(misses_widen),
+        cmocka_unit_test(the_median_stays),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -370,6 +370,52 @@ static void out_of_memory_is_survived(void **state) {
     close_fixture(&f);
 }
 
+/* Any finite demand can be planned for. */
+static void huge_demand_is_planned(void **state) {
+    psh_demand_entry e[4];
+    psh_demand *d;
+    fixture f;
+
+    (void)state;
+    open_fixture(&f, NULL);
+    e[0] = interval_entry(TEST_T0, 1e308);
+    e[0].upper = 1e308;
+    e[1] = tenant_entry(1, 1e308);
+    e[2] = tenant_entry(2, 1e308);
+    e[3] = tenant_entry(3, 5e-324);
+    d = demand_of(f.env, PSH_DEMAND_FORECAST, e, 4);
+    propose(&f, d, TEST_T0);
+    assert_true(count_kind(&f, PSH_ACT_CREATE_PARTITION, day(TEST_T0)) >= 2);
+    psh_demand_unref(d);
+    close_fixture(&f);
+}
+
+/* Without a forecast an interval has the room that the latest one filled. */
+static void room_as_the_latest_interval_filled(void **state) {
+    int64_t next = TEST_T0 + PSH_DAY;
+    uint64_t id = psh_partition_id(0, day(TEST_T0), 0);
+    fixture f;
+    psh_want w;
+    size_t i, seen = 0;
+
+    (void)state;
+    open_fixture(&f, NULL);
+    propose(&f, NULL, TEST_T0);
+    run_kind(&f, PSH_ACT_CREATE_PARTITION, TEST_T0);
+    assert_ok(psh_map_observe_write(f.map, id, 10, 12345, TEST_T0, TEST_T0, 0));
+    propose(&f, NULL, next);
+    for (i = 0; i < psh_wants_count(f.wants); i++) {
+        assert_ok(psh_wants_get(f.wants, i, &w));
+        if (w.kind != PSH_ACT_CREATE_PARTITION || w.interval != day(next) + 1)
+            continue;
+        assert_true(w.resources.bytes == 12345);
+        assert_true(w.confidence == 0);
+        seen++;
+    }
+    assert_int_equal(seen, 1);
+    close_fixture(&f);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(without_demand_now_and_the_lead_are_planned),
@@ -382,6 +428,8 @@ int main(void) {
         cmocka_unit_test(activation_and_seal_fall_due),
         cmocka_unit_test(what_is_begun_is_not_wanted),
         cmocka_unit_test(out_of_memory_is_survived),
+        cmocka_unit_test(huge_demand_is_planned),
+        cmocka_unit_test(room_as_the_latest_interval_filled),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -380,6 +380,53 @@ static void test_detail(void **state) {
     assert_int_equal(al.live, 0);
 }
 
+/* Rows (n, x) whose n repeat, given in no order: the answer under any limit is how the whole one begins. */
+static void test_first_rows(void **state) {
+    static const uint32_t columns[] = { 2, 3 };
+    static const uint64_t limits[] = { 0, 1, 2, 3, 20, 199, 200, 399, 400, 500 };
+    psh_order by_n = { 0, 1 };
+    test_alloc al;
+    psh_env *env = test_env(&al);
+    psh_schema *s = mixed_schema(env);
+    psh_answer *a = NULL;
+    psh_query *q;
+    psh_query_spec spec;
+    psh_value row[2], all[ROWS][2];
+    size_t i, k, n;
+
+    (void)state;
+    psh_query_spec_init(&spec, sizeof spec);
+    spec.columns = columns;
+    spec.column_count = 2;
+    spec.order = &by_n;
+    spec.order_count = 1;
+    for (k = 0; k < sizeof limits / sizeof limits[0]; k++) {
+        spec.limit = limits[k];
+        assert_ok(psh_query_create(env, s, &spec, &q, NULL));
+        assert_ok(a ? psh_answer_reset(a, q) : psh_answer_create(env, q, 0, &a));
+        for (i = 0; i < ROWS; i++) {
+            row[0] = test_int((int64_t)(i * 7919 % ROWS / 10));
+            row[1] = test_double((double)(i * 7919 % ROWS % 10));
+            assert_ok(psh_answer_add_partial(a, row, 1));
+        }
+        assert_ok(psh_answer_finish(a));
+        n = limits[k] && limits[k] < ROWS ? (size_t)limits[k] : ROWS;
+        assert_int_equal(psh_answer_row_count(a), n);
+        for (i = 0; i < n; i++) {
+            if (k == 0)
+                memcpy(all[i], psh_answer_row(a, i), sizeof all[i]);
+            assert_int_equal(psh_answer_row(a, i)[0].as.i64, all[i][0].as.i64);
+            assert_true(psh_value_compare(&psh_answer_row(a, i)[1], &all[i][1]) == 0);
+            assert_int_equal(all[i][0].as.i64, ROWS / 10 - 1 - (int64_t)i / 10);
+        }
+        psh_query_unref(q);
+    }
+    psh_answer_destroy(a);
+    psh_schema_unref(s);
+    psh_env_destroy(env);
+    assert_int_equal(al.live, 0);
+}
+
 /* An add that meets the limit leaves everything as it was; later rows still find their groups. */
 static void test_limit(void **state) {
     static psh_value rows[ROWS][COLUMNS];
@@ -489,6 +536,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_values), cmocka_unit_test(test_any_order), cmocka_unit_test(test_ranges),
         cmocka_unit_test(test_bad_rows), cmocka_unit_test(test_detail), cmocka_unit_test(test_limit),
+        cmocka_unit_test(test_first_rows),
         cmocka_unit_test(test_steady_state), cmocka_unit_test(test_no_memory),
     };
 

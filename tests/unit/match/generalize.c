@@ -5,7 +5,7 @@ static psh_query *sample(psh_env *env, psh_schema *s, int64_t bucket) {
     psh_value atl = test_text("ATL"), zero = test_int(0);
     psh_value two[2] = { test_text("BOS"), test_text("DEN") };
     psh_predicate p[3] = { { 0, PSH_OP_EQ, &atl, 1 }, { 3, PSH_OP_IN, two, 2 }, { 4, PSH_OP_GT, &zero, 1 } };
-    psh_aggregate a[3] = { { PSH_AGG_COUNT, PSH_NONE }, { PSH_AGG_AVG, 4 }, { PSH_AGG_COUNT, PSH_NONE } };
+    psh_aggregate a[3] = { { PSH_AGG_AVG, 4 }, { PSH_AGG_COUNT, PSH_NONE }, { PSH_AGG_AVG, 4 } };
     static const uint32_t groups[] = { 5, 3 };
     psh_query_spec spec;
     psh_query *q = NULL;
@@ -42,6 +42,8 @@ static void test_generalize(void **state) {
     assert_int_equal(spec.predicate_count, 1);
     assert_int_equal(spec.predicates[0].column, 4);
     assert_int_equal(spec.aggregate_count, 2);
+    assert_int_equal(spec.aggregates[0].fn, PSH_AGG_COUNT);
+    assert_int_equal(spec.aggregates[1].fn, PSH_AGG_AVG);
     assert_int_equal(spec.bucket_ns, PSH_HOUR);
     assert_int_equal(spec.visibility, 9);
     assert_true(spec.time_from == PSH_TIME_MIN && spec.time_to == PSH_TIME_MAX);

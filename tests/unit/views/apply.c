@@ -230,6 +230,8 @@ static void check_all(model *t) {
 static void reload(model *t) {
     psh_buffer *x = NULL, *y = NULL;
     psh_materializer *m = NULL;
+    psh_view_info before, after;
+    size_t i;
 
     assert_ok(psh_buffer_create(t->env, &x));
     assert_ok(psh_buffer_create(t->env, &y));
@@ -239,6 +241,11 @@ static void reload(model *t) {
     assert_ok(psh_materializer_save(m, y));
     assert_int_equal(psh_buffer_size(x), psh_buffer_size(y));
     assert_memory_equal(psh_buffer_data(x), psh_buffer_data(y), psh_buffer_size(x));
+    for (i = 0; i < VIEWS; i++) {
+        assert_ok(psh_materializer_view(t->m, i, &before));
+        assert_ok(psh_materializer_view(m, i, &after));
+        assert_true(before.bytes == after.bytes); /* or a restart would choose otherwise */
+    }
     psh_materializer_destroy(t->m);
     t->m = m;
     psh_buffer_destroy(x);

@@ -166,6 +166,40 @@ static void test_no_memory_changes_nothing(void **state) {
     assert_int_equal(a.live, 0);
 }
 
+/* What was saved without its limb for carries gets it back: a smaller term may carry into it. */
+static void test_loaded_sum_carries(void **state) {
+    psh_env *env = NULL;
+    psh_buffer *b = NULL;
+    int sign;
+
+    (void)state;
+    assert_ok(psh_env_create(NULL, &env, NULL));
+    assert_ok(psh_buffer_create(env, &b));
+    for (sign = -1; sign <= 1; sign += 2) {
+        pshi_sparse_sum s = { 0 }, loaded = { 0 };
+        pshi_writer w = pshi_write(b);
+        pshi_cursor c;
+
+        psh_buffer_clear(b);
+        add(env, &s, sign * 0x1p63);
+        add(env, &s, sign * -0.5);
+        pshi_sparse_put(&w, &s);
+        assert_ok(pshi_write_end(&w));
+        c = pshi_read(psh_buffer_data(b), psh_buffer_size(b));
+        assert_ok(pshi_sparse_get(env, &c, &loaded));
+        assert_ok(pshi_read_end(&c));
+        add(env, &loaded, sign * 0.5);
+        assert_true(pshi_sparse_read(&loaded) == sign * 0x1p63);
+        add(env, &loaded, sign * 0.5);
+        add(env, &loaded, sign * -0x1p63);
+        assert_true(pshi_sparse_read(&loaded) == sign * 0.5);
+        pshi_sparse_free(env, &s);
+        pshi_sparse_free(env, &loaded);
+    }
+    psh_buffer_destroy(b);
+    psh_env_destroy(env);
+}
+
 static void test_damage_is_seen(void **state) {
     static const unsigned char bad[][20] = {
         { 0, 1, 1, 0, 0, 0, 0, 0, 0, 0 },             /* bits below the smallest double */
@@ -196,6 +230,7 @@ int main(void) {
         cmocka_unit_test(test_order_does_not_matter), cmocka_unit_test(test_rounds_half_to_even),
         cmocka_unit_test(test_beyond_the_largest),    cmocka_unit_test(test_random),
         cmocka_unit_test(test_no_memory_changes_nothing), cmocka_unit_test(test_damage_is_seen),
+        cmocka_unit_test(test_loaded_sum_carries),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
