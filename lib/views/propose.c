@@ -260,8 +260,8 @@ static int by_score(const void *pa, const void *pb) {
 }
 
 /*
- * What does not fit as it is asked for: a view that is there stays as it is, if that fits; else the latest intervals
- * that there is room for, if these earn the upkeep.
+ * What does not fit as it is asked for: a view that is there stays as it is, if that fits; else the latest
+ * intervals that there is room for, if these earn the upkeep.
  */
 static int shrink(const psh_materializer *m, candidate *c, double left) {
     double fits = floor(left / c->bytes * c->intervals), share = (fits - 1) / c->intervals, cost;
