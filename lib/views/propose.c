@@ -355,6 +355,8 @@ static candidate *find_candidate(candidate *list, size_t n, uint64_t id) {
 static psh_status gather(
     psh_materializer *m, const psh_demand *demand, const psh_world *world, int64_t now, candidate *list,
     size_t *count) {
+    uint32_t table = PSH_NONE; /* that per_day is of */
+    double per_day = 0;
     psh_demand_entry e;
     psh_status st;
     size_t i;
@@ -366,12 +368,13 @@ static psh_status gather(
     }
     *count = m->view_count;
     for (i = 0; psh_demand_get(demand, i, &e) == PSH_OK; i++) {
-        candidate *c = find_candidate(list, *count, e.id);
+        candidate *c;
         pshi_view_shape shape;
 
-        if (e.kind != PSH_DEMAND_VIEW || !e.definition || (c && (!c->view || c->definition)))
+        if (e.kind != PSH_DEMAND_VIEW || !e.definition || e.table >= psh_schema_table_count(m->schema))
             continue;
-        if (e.table >= psh_schema_table_count(m->schema))
+        c = find_candidate(list, *count, e.id);
+        if (c && (!c->view || c->definition))
             continue;
         st = pshi_view_shape_init(m->env, &shape, e.definition);
         if (st == PSH_E_INVALID)
@@ -383,7 +386,10 @@ static psh_status gather(
         c->id = e.id;
         c->table = e.table;
         c->definition = e.definition;
-        weigh(m, c, &shape, &e, rows_per_day(demand, world, e.table), world, now);
+        if (table != e.table)
+            per_day = rows_per_day(demand, world, e.table);
+        table = e.table;
+        weigh(m, c, &shape, &e, per_day, world, now);
         pshi_view_shape_free(m->env, &shape);
     }
     return PSH_OK;
