@@ -40,8 +40,9 @@ PSH_API psh_status psh_materializer_create(
 PSH_API void psh_materializer_destroy(psh_materializer *m);
 
 /**
- * Chooses a level for every view in the demand by benefit per byte under the budget (full, partial or none),
- * with hysteresis for what exists, and adds BUILD_VIEW and DROP_VIEW wants for the difference.
+ * Chooses a level for every view in the demand by benefit per byte under the budget (full, partial or none; what
+ * does not fit as it is asked for reaches less far back), with hysteresis for what exists, and adds BUILD_VIEW and
+ * DROP_VIEW wants for the difference.
  * Only the counter of unread cycles changes. A BUILD_VIEW's generation is the times the view was begun before, a
  * DROP_VIEW's that of the life it ends.
  * @return PSH_OK, PSH_E_INVALID, PSH_E_NOMEM; on an error `out` is as it was.
@@ -131,7 +132,7 @@ typedef struct psh_view_info {
     uint32_t parts;
     uint32_t parts_ready;
     uint64_t groups;
-    uint64_t bytes;
+    uint64_t bytes;       /**< of what it holds, without room to grow: the same after a load */
     uint64_t reads;
     uint64_t applied;     /**< changes applied */
     uint64_t skipped;     /**< changes seen before */
