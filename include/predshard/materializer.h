@@ -115,6 +115,13 @@ PSH_API psh_status psh_materializer_apply(psh_materializer *m, const psh_change_
 PSH_API psh_status psh_materializer_advance(
     psh_materializer *m, uint64_t source, uint64_t position, int64_t commit_time);
 /**
+ * Changes were lost, e.g. the source forgot them before they were polled: every part is emptied and waits for a
+ * fill; until then psh_materializer_read says PSH_E_STALE and the next world names none of them. Levels, reads
+ * and definitions stay. Follow it with psh_materializer_advance to where the changes go on.
+ * @return PSH_OK, PSH_E_STATE (a fill is under way).
+ */
+PSH_API psh_status psh_materializer_refill(psh_materializer *m);
+/**
  * Adds the rows of a view leg to an answer, as partial aggregates. A sum that does not fit one value comes as
  * several rows, which the answer adds exactly.
  * @param time_from  on a bucket of the view, as time_to
