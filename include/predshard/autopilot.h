@@ -28,7 +28,7 @@ typedef struct psh_autopilot_options {
     uint32_t source;           /**< PSH_DEMAND_FORECAST (default) or PSH_DEMAND_OBSERVED */
     uint32_t max_audit;        /**< audit records kept; default 4096 */
     int64_t cycle_ns;          /**< time between plans; default 1 h */
-    int64_t horizon_ns;        /**< window of demand, from now; default 1 day */
+    int64_t horizon_ns;        /**< window of demand, from now, cut to what the forecaster sees; default 1 day */
     int64_t poll_ns;           /**< time between polls of changes; default 1 min */
     int64_t checkpoint_ns;     /**< time between checkpoints; 0 = only when asked */
     double quantile;           /**< demand's upper quantile; default 0.95 */
@@ -111,7 +111,9 @@ typedef struct psh_audit {
     int64_t ended_at;       /**< PSH_TIME_NONE until then */
     double expected_benefit; /**< work units a day */
     double expected_cost;
-    double outcome;         /**< views: reads served since it was built; partitions: rows written; else 0 */
+    double outcome;         /**< views: reads served since it was built; partitions: rows written; else 0. So far,
+                                 while the subject lives; as it was in the end, once it was dropped. Regret of a
+                                 view: what the reads saved, held against expected_cost */
     double confidence;
     char name[64];
 } psh_audit;

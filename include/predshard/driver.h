@@ -93,6 +93,11 @@ PSH_API psh_status psh_driver_source_state(psh_driver *d, psh_cdc_state *out, ps
 /** @return the position up to which changes were polled. */
 PSH_API uint64_t psh_driver_cursor(const psh_driver *d);
 /**
+ * Moves the cursor: the next poll gives what comes after `position`. For a poll that said PSH_E_NOT_FOUND: what
+ * derives from changes has to be made anew from scans at or after that position.
+ * @return PSH_OK, PSH_E_UNSUPPORTED (no CDC), PSH_E_REENTRANT.
+ */
+PSH_API psh_status psh_driver_seek(psh_driver *d, uint64_t position);
  * Scans for a view.
  * @return PSH_OK, PSH_E_INVALID, PSH_E_REENTRANT, PSH_E_UNSUPPORTED, PSH_E_HOST, the sink's error.
  */

@@ -134,7 +134,8 @@ typedef struct psh_demand_request {
 } psh_demand_request;
 
 /**
- * Demand in a window: rows per interval and table, tenants' shares, views ranked, hot zones ranked.
+ * Demand in a window: rows per interval and table (the first 4096 intervals of each), tenants' shares, views
+ * ranked, hot zones ranked.
  * @return PSH_OK (perhaps with no entry), PSH_E_INVALID, PSH_E_NOMEM.
  */
 PSH_API psh_status psh_forecaster_demand(

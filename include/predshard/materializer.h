@@ -41,8 +41,9 @@ PSH_API psh_status psh_materializer_create(
 PSH_API void psh_materializer_destroy(psh_materializer *m);
 
 /**
- * Chooses a level for every view in the demand by benefit per byte under the budget (full, partial or none),
- * with hysteresis for what exists, and adds BUILD_VIEW and DROP_VIEW wants for the difference.
+ * Chooses a level for every view in the demand by benefit per byte under the budget (full, partial or none; what
+ * does not fit as it is asked for reaches less far back), with hysteresis for what exists, and adds BUILD_VIEW and
+ * DROP_VIEW wants for the difference.
  * Only the counter of unread cycles changes. A BUILD_VIEW's generation is the times the view was begun before, a
  * DROP_VIEW's that of the life it ends.
  * @return PSH_OK, PSH_E_INVALID, PSH_E_NOMEM; on an error `out` is as it was.
@@ -114,6 +115,13 @@ PSH_API psh_status psh_materializer_apply(psh_materializer *m, const psh_change_
 PSH_API psh_status psh_materializer_advance(
     psh_materializer *m, uint64_t source, uint64_t position, int64_t commit_time);
 /**
+ * Changes were lost, e.g. the source forgot them before they were polled: every part is emptied and waits for a
+ * fill; until then psh_materializer_read says PSH_E_STALE and the next world names none of them. Levels, reads
+ * and definitions stay. Follow it with psh_materializer_advance to where the changes go on.
+ * @return PSH_OK, PSH_E_STATE (a fill is under way).
+ */
+PSH_API psh_status psh_materializer_refill(psh_materializer *m);
+/**
  * Adds the rows of a view leg to an answer, as partial aggregates. A sum that does not fit one value comes as
  * several rows, which the answer adds exactly.
  * @param time_from  on a bucket of the view, as time_to
@@ -132,7 +140,7 @@ typedef struct psh_view_info {
     uint32_t parts;
     uint32_t parts_ready;
     uint64_t groups;
-    uint64_t bytes;
+    uint64_t bytes;       /**< of what it holds, without room to grow: the same after a load */
     uint64_t reads;
     uint64_t applied;     /**< changes applied */
     uint64_t skipped;     /**< changes seen before */

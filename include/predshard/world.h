@@ -98,7 +98,8 @@ PSH_API psh_status psh_world_draft_add_view(psh_world_draft *d, psh_view *v);
 PSH_API psh_status psh_world_draft_add_view_part(psh_world_draft *d, const psh_view_part *p);
 /**
  * Checks the invariants and freezes: in each interval the arcs of the partitions that own keys (active,
- * sealed, archived) do not overlap; an interval that has any has no gap; ids are unique; parts name views.
+ * sealed, archived) do not overlap; an interval that has any has no gap; ids are unique; parts name views, and are
+ * whole intervals of their tables.
  * @return PSH_OK, PSH_E_INVALID (err says which), PSH_E_NOMEM. The draft stays the caller's.
  */
 PSH_API psh_status psh_world_create(const psh_world_draft *d, psh_world **out, psh_error *err);

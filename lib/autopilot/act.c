@@ -119,19 +119,23 @@ psh_status pshi_events(psh_autopilot *a, int64_t now) {
 }
 
 void pshi_drive(psh_autopilot *a, pshi_step *s) {
-    uint64_t retried = a->parts.driver->stats.retried;
-    psh_status st = PSH_AGAIN, events;
-    uint32_t i;
+    const psh_driver_stats *stats = &a->parts.driver->stats;
+    uint64_t retried = stats->retried, before, ran;
+    uint32_t left = s->budget;
+    psh_status st, events;
 
-    /* One at a time, and its end heard: what waits for it begins on what it left. */
-    for (i = 0; st == PSH_AGAIN && i < s->budget; i++) {
-        st = psh_driver_step(a->parts.driver, s->now, 1);
+    /* All that is free, then their ends are heard, then what waited for them: a pass for each link of a chain. */
+    do {
+        before = stats->submitted + stats->failed;
+        st = psh_driver_step(a->parts.driver, s->now, left);
+        ran = stats->submitted + stats->failed - before;
+        left -= ran < left ? (uint32_t)ran : left;
         events = pshi_events(a, s->now);
         if (events != PSH_OK)
             pshi_step_note(a, s, pshi_fail(s->err, events, "completion", psh_status_text(events)));
-    }
-    a->stats.host_errors += a->parts.driver->stats.retried - retried;
-    if (st == PSH_AGAIN)
+    } while (st >= 0 && ran && left);
+    a->stats.host_errors += stats->retried - retried;
+    if (st == PSH_AGAIN || (st == PSH_OK && ran))
         s->more = 1;
     else if (st != PSH_OK)
         pshi_step_note(a, s, pshi_fail(s->err, st, "driver", psh_status_text(st)));

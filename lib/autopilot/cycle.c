@@ -3,6 +3,15 @@
 #include "base/checked.h"
 #include "base/env.h"
 #include "base/error.h"
+#include "forecast/forecaster.h"
+
+/* No demand is known past the forecaster's horizon: a longer window is cut to it. */
+static int64_t window_of(const psh_autopilot *a) {
+    const psh_forecaster_options *f = &a->parts.forecaster->o;
+    int64_t seen = f->bucket_ns > INT64_MAX / f->horizon ? INT64_MAX : f->bucket_ns * f->horizon;
+
+    return a->options.horizon_ns < seen ? a->options.horizon_ns : seen;
+}
 
 static psh_status ask_demand(psh_autopilot *a, int64_t now, psh_demand **out, psh_error *err) {
     psh_demand_request r = { .struct_size = sizeof r };
@@ -10,7 +19,7 @@ static psh_status ask_demand(psh_autopilot *a, int64_t now, psh_demand **out, ps
     r.source = a->options.source;
     r.now = now;
     r.from = now;
-    r.to = pshi_time_add(now, a->options.horizon_ns);
+    r.to = pshi_time_add(now, window_of(a));
     r.quantile = a->options.quantile;
     return psh_forecaster_demand(a->parts.forecaster, &r, out, err);
 }

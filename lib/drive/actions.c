@@ -45,14 +45,19 @@ static int is_waiting(const pshi_task *task) {
     return task->state == PSHI_ACTION_WAITING;
 }
 
-/* What it waits for is over: an id that is known no more has succeeded long ago, or it would have failed too. */
-static int is_free(const pshi_tasks *t, const pshi_task *task) {
-    size_t i;
+/*
+ * What it waits for is over: an id that is known no more has succeeded long ago, or it would have failed too.
+ * With a gate, what ended within the running call still holds its followers: they begin on what it left, so its
+ * end must be heard first.
+ */
+static int is_free(const psh_driver *d, const pshi_task *task) {
+    const pshi_tasks *t = &d->tasks;
     uint32_t at;
+    size_t i;
 
     for (i = 0; i < task->action.after_count; i++) {
         at = pshi_idmap_find(&t->index, task->action.after[i]);
-        if (at != PSH_NONE && t->tasks[at].state != PSHI_ACTION_DONE)
+        if (at != PSH_NONE && (d->gate || t->tasks[at].state != PSHI_ACTION_DONE))
             return 0;
     }
     return 1;
@@ -164,7 +169,7 @@ static psh_status submit_due(psh_driver *d, int64_t now, uint32_t budget) {
 
     for (i = 0; i < t->count; i++) {
         task = &t->tasks[i];
-        if (!is_waiting(task) || due_at(task) > now || !is_free(t, task))
+        if (!is_waiting(task) || due_at(task) > now || !is_free(d, task))
             continue;
         if (t->in_flight >= d->options.max_in_flight)
             return PSH_OK;
@@ -243,7 +248,7 @@ int64_t psh_driver_next_deadline(const psh_driver *d) {
         next = at < next ? at : next;
         if (!is_waiting(task) || d->fenced || d->tasks.in_flight >= d->options.max_in_flight)
             continue;
-        at = is_free(&d->tasks, task) ? due_at(task) : PSH_TIME_MAX;
+        at = is_free(d, task) ? due_at(task) : PSH_TIME_MAX;
         next = at < next ? at : next;
     }
     return next;

@@ -121,3 +121,11 @@ psh_status psh_driver_poll(psh_driver *d, psh_change_batch *out, psh_cdc_state *
     st = pshi_struct_out(state, &before, sizeof before);
     return st == PSH_OK ? end : st;
 }
+
+psh_status psh_driver_seek(psh_driver *d, uint64_t position) {
+    psh_status st = d ? check_cdc_call(d, NULL) : PSH_E_INVALID;
+
+    if (st == PSH_OK)
+        d->cursor = position;
+    return st;
+}

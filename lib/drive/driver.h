@@ -45,7 +45,10 @@ typedef struct pshi_tasks {
     pshi_idmap done_index;
 } pshi_tasks;
 
-/** Asked once before an action is handed over for the first time. @return PSH_OK, or the error it ends with. */
+/**
+ * Asked once before an action is handed over for the first time, when the ends of all it waits for have been given
+ * out as events by an earlier step. @return PSH_OK, or the error it ends with.
+ */
 typedef psh_status (*pshi_gate)(void *user, const psh_action *action);
 
 struct psh_driver {

@@ -361,6 +361,24 @@ psh_status psh_materializer_advance(
     return PSH_OK;
 }
 
+psh_status psh_materializer_refill(psh_materializer *m) {
+    size_t i, j;
+
+    if (!m)
+        return PSH_E_INVALID;
+    if (m->fill)
+        return PSH_E_STATE;
+    for (i = 0; i < m->view_count; i++) {
+        pshi_mview *v = m->views[i];
+
+        for (j = 0; j < v->part_count; j++) {
+            pshi_part_clear(&v->store, v->parts[j]);
+            v->parts[j]->ready = 0;
+        }
+    }
+    return PSH_OK;
+}
+
 static psh_status export_view(const psh_materializer *m, const pshi_mview *v, psh_world_draft *d) {
     psh_status st = psh_world_draft_add_view(d, v->view);
     psh_view_part part;

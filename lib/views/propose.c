@@ -43,6 +43,9 @@ typedef struct candidate {
     double cost;
     double confidence;
     double bytes;
+    double upkeep;          /* a day, without building; of what the demand names */
+    double intervals;       /* that bytes are of: those there are, and the one to come */
+    int64_t interval_ns;
     int64_t score;
 } candidate;
 
@@ -220,11 +223,14 @@ static void weigh(
     span = (double)round_reach(s, e->reach_ns) / (double)s->interval_ns + 1;
     groups = rows * groups_per_row(m, c) * (span < t.intervals + 1 ? span / (t.intervals + 1) : 1);
     c->confidence = e->confidence;
+    c->intervals = t.intervals + 1;
+    c->upkeep = per_day * m->o.upkeep_work;
+    c->interval_ns = s->interval_ns;
     if (width > 0 && e->work > groups * GROUP_WORK)
         c->benefit = fmin(e->confidence * e->count / width * (e->work - groups * GROUP_WORK), BENEFIT_MAX);
-    c->cost = per_day * m->o.upkeep_work + t.missing * m->o.upkeep_work / BUILD_DAYS;
+    c->cost = c->upkeep + t.missing * m->o.upkeep_work / BUILD_DAYS;
     if (c->view)
-        c->demanded = c->benefit * HYSTERESIS >= per_day * m->o.upkeep_work * m->o.min_benefit;
+        c->demanded = c->benefit * HYSTERESIS >= c->upkeep * m->o.min_benefit;
     else
         c->demanded = c->benefit >= c->cost * m->o.min_benefit;
     c->demanded = c->demanded && c->benefit > 0 && e->count > 0;
@@ -253,6 +259,35 @@ static int by_score(const void *pa, const void *pb) {
     return a->id < b->id ? -1 : a->id > b->id;
 }
 
+/*
+ * What does not fit as it is asked for: a view that is there stays as it is, if that fits; else the latest
+ * intervals that there is room for, if these earn the upkeep.
+ */
+static int shrink(const psh_materializer *m, candidate *c, double left) {
+    double fits = floor(left / c->bytes * c->intervals), share = (fits - 1) / c->intervals, cost;
+    int64_t reach;
+
+    if (!c->demanded || c->kept_level)
+        return 0;
+    if (c->view && (double)pshi_mview_bytes(c->view) <= left) {
+        keep_level(c);
+        c->bytes = (double)pshi_mview_bytes(c->view);
+        return 1;
+    }
+    cost = c->upkeep + (c->cost - c->upkeep) * share;
+    /* The interval to come is one of those that must fit. */
+    if (fits < 2 || c->benefit * share < cost * m->o.min_benefit)
+        return 0;
+    if (pshi_mul_i64((int64_t)(fits - 1), c->interval_ns, &reach))
+        return 0;
+    c->level = PSH_LEVEL_PARTIAL;
+    c->reach_ns = reach;
+    c->bytes *= fits / c->intervals;
+    c->benefit *= share;
+    c->cost = cost;
+    return 1;
+}
+
 /* Views that nobody reads or asks for go first; the others by benefit per byte, as long as there is room. */
 static void choose(const psh_materializer *m, candidate *list, size_t n) {
     double left = (double)m->o.max_bytes;
@@ -265,7 +300,7 @@ static void choose(const psh_materializer *m, candidate *list, size_t n) {
 
         if (c->view ? c->idle >= m->o.unread_cycles && !c->demanded : !c->demanded)
             continue;
-        if (c->bytes > left || count == m->o.max_views)
+        if (count == m->o.max_views || (c->bytes > left && !shrink(m, c, left)))
             continue;
         left -= c->bytes;
         count++;
@@ -320,6 +355,8 @@ static candidate *find_candidate(candidate *list, size_t n, uint64_t id) {
 static psh_status gather(
     psh_materializer *m, const psh_demand *demand, const psh_world *world, int64_t now, candidate *list,
     size_t *count) {
+    uint32_t table = PSH_NONE; /* that per_day is of */
+    double per_day = 0;
     psh_demand_entry e;
     psh_status st;
     size_t i;
@@ -331,12 +368,13 @@ static psh_status gather(
     }
     *count = m->view_count;
     for (i = 0; psh_demand_get(demand, i, &e) == PSH_OK; i++) {
-        candidate *c = find_candidate(list, *count, e.id);
+        candidate *c;
         pshi_view_shape shape;
 
-        if (e.kind != PSH_DEMAND_VIEW || !e.definition || (c && (!c->view || c->definition)))
+        if (e.kind != PSH_DEMAND_VIEW || !e.definition || e.table >= psh_schema_table_count(m->schema))
             continue;
-        if (e.table >= psh_schema_table_count(m->schema))
+        c = find_candidate(list, *count, e.id);
+        if (c && (!c->view || c->definition))
             continue;
         st = pshi_view_shape_init(m->env, &shape, e.definition);
         if (st == PSH_E_INVALID)
@@ -348,7 +386,10 @@ static psh_status gather(
         c->id = e.id;
         c->table = e.table;
         c->definition = e.definition;
-        weigh(m, c, &shape, &e, rows_per_day(demand, world, e.table), world, now);
+        if (table != e.table)
+            per_day = rows_per_day(demand, world, e.table);
+        table = e.table;
+        weigh(m, c, &shape, &e, per_day, world, now);
         pshi_view_shape_free(m->env, &shape);
     }
     return PSH_OK;

@@ -343,6 +343,30 @@ static void changes_follow_commits(void **state) {
     assert_true(cursor == last);
 }
 
+/* What was acknowledged is gone: a cursor before it has a gap behind it, and is told so. */
+static void old_cursors_are_told(void **state) {
+    stage *s = *state;
+    psh_partition p = partition_of(s, 0);
+    psh_change_batch *b = NULL;
+    uint64_t cursor = 0, next = 0;
+    int64_t i, seqs = 0;
+    size_t echoes;
+
+    if (!s->cdc.acknowledge)
+        skip();
+    assert_ok(order(s, PSH_ACT_CREATE_PARTITION, &p, 0, 0));
+    for (i = 0; i < 4; i++)
+        commit_rows(s, &p, SOME_TIME + i, i, 1);
+    assert_int_equal(poll_all(s, 0, &cursor, &seqs, &echoes), 4);
+    assert_ok(s->cdc.acknowledge(s->cdc.user, cursor - 1));
+    assert_ok(psh_change_batch_create(s->env, s->schema, 0, &b));
+    assert_int_equal(s->cdc.poll(s->cdc.user, cursor - 2, b, &next), PSH_E_NOT_FOUND);
+    assert_int_equal(psh_change_batch_count(b), 0);
+    assert_ok(s->cdc.poll(s->cdc.user, cursor - 1, b, &next));
+    assert_int_equal(psh_change_batch_count(b), 1);
+    psh_change_batch_destroy(b);
+}
+
 static void moves_are_no_news(void **state) {
     stage *s = *state;
     psh_partition p = partition_of(s, 0);
@@ -442,6 +466,7 @@ int conformance_run(const conformance_host *host) {
         cmocka_unit_test_setup_teardown(scans_see_one_position, setup, teardown),
         cmocka_unit_test_setup_teardown(keys_are_unique, setup, teardown),
         cmocka_unit_test_setup_teardown(changes_follow_commits, setup, teardown),
+        cmocka_unit_test_setup_teardown(old_cursors_are_told, setup, teardown),
         cmocka_unit_test_setup_teardown(moves_are_no_news, setup, teardown),
         cmocka_unit_test_setup_teardown(legs_answer_as_scans_do, setup, teardown),
         cmocka_unit_test_setup_teardown(commits_do_not_go_back, setup, teardown),

@@ -7,12 +7,16 @@
 
 /* Which table of the schema a partition table is a part of: by its name in the directory. */
 static const directory_entry *entry_by_name(sqlite_host *h, const char *name) {
-    size_t i;
+    size_t i = h->directory_last;
 
+    /* A changeset goes table by table. */
+    if (i < h->directory_count && strcmp(h->directory[i].name, name) == 0)
+        return &h->directory[i];
     for (i = 0; i < h->directory_count; i++)
         if (strcmp(h->directory[i].name, name) == 0)
-            return &h->directory[i];
-    return NULL;
+            break;
+    h->directory_last = i;
+    return i < h->directory_count ? &h->directory[i] : NULL;
 }
 
 static void value_of(const sqlite3_value *cv, uint32_t type, psh_value *out) {
@@ -140,6 +144,7 @@ static psh_status append_change(sqlite_host *h, sqlite3_changeset_iter *it, uint
     memset(&c, 0, sizeof c);
     c.op = op == SQLITE_INSERT ? PSH_CHANGE_INSERT : op == SQLITE_UPDATE ? PSH_CHANGE_UPDATE : PSH_CHANGE_DELETE;
     c.table = e->table;
+    c.source = SOURCE;
     c.position = h->position + 1;
     c.sequence = sequence;
     c.commit_time = h->pending_time;
@@ -178,7 +183,7 @@ psh_status changes_collect(sqlite_host *h) {
 psh_status cdc_state(void *user, psh_cdc_state *out) {
     sqlite_host *h = user;
 
-    out->source = 0;
+    out->source = SOURCE;
     out->position = h->position;
     out->commit_time = h->commit_time;
     return PSH_OK;
@@ -204,11 +209,13 @@ static psh_status append_position(sqlite_host *h, const void *data, size_t size,
 psh_status cdc_poll(void *user, uint64_t cursor, psh_change_batch *out, uint64_t *next) {
     sqlite_host *h = user;
     sqlite3_stmt *stmt;
-    psh_status st = host_prepare(h, "SELECT position, changes FROM psh_outbox WHERE position > ?1 ORDER BY 1", &stmt);
+    psh_status st = host_kept(h, KEPT_POLL, &stmt);
     int rc = SQLITE_DONE;
 
     if (st != PSH_OK)
         return st;
+    if (cursor && cursor < h->acknowledged)
+        return host_fail(h, PSH_E_NOT_FOUND, "changes after the cursor have been forgotten");
     *next = cursor;
     sqlite3_bind_int64(stmt, 1, (sqlite3_int64)cursor);
     while (st == PSH_OK && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
@@ -218,7 +225,7 @@ psh_status cdc_poll(void *user, uint64_t cursor, psh_change_batch *out, uint64_t
     }
     if (st == PSH_OK && rc != SQLITE_DONE)
         st = host_error(h);
-    sqlite3_finalize(stmt);
+    sqlite3_reset(stmt);
     if (st == PSH_E_LIMIT && psh_change_batch_count(out))
         return PSH_AGAIN;
     if (st == PSH_OK)
@@ -226,13 +233,33 @@ psh_status cdc_poll(void *user, uint64_t cursor, psh_change_batch *out, uint64_t
     return st;
 }
 
-psh_status cdc_acknowledge(void *user, uint64_t position) {
-    sqlite_host *h = user;
+static psh_status forget(sqlite_host *h, uint64_t position) {
     sqlite3_stmt *stmt;
-    psh_status st = host_prepare(h, "DELETE FROM psh_outbox WHERE position <= ?1", &stmt);
+    psh_status st = host_kept(h, KEPT_FORGET, &stmt);
 
     if (st != PSH_OK)
         return st;
     sqlite3_bind_int64(stmt, 1, (sqlite3_int64)position);
-    return host_finish(h, stmt);
+    st = host_step(h, stmt);
+    return st == PSH_OK ? host_store_meta(h, "acknowledged", (int64_t)position) : st;
+}
+
+psh_status cdc_acknowledge(void *user, uint64_t position) {
+    sqlite_host *h = user;
+    psh_status st;
+
+    if (h->session)
+        return host_fail(h, PSH_E_STATE, "an acknowledgement inside an open commit");
+    if (position <= h->acknowledged)
+        return PSH_OK;
+    st = host_run(h, KEPT_BEGIN);
+    if (st == PSH_OK)
+        st = forget(h, position);
+    if (st == PSH_OK)
+        st = host_run(h, KEPT_COMMIT);
+    if (st == PSH_OK)
+        h->acknowledged = position;
+    else
+        sqlite_host_rollback(h);
+    return st;
 }

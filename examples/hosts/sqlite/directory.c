@@ -221,11 +221,11 @@ static int was_done(sqlite_host *h, uint64_t id) {
     sqlite3_stmt *stmt;
     int done;
 
-    if (host_prepare(h, "SELECT 1 FROM psh_actions WHERE id = ?1", &stmt) != PSH_OK)
+    if (host_kept(h, KEPT_DONE, &stmt) != PSH_OK)
         return 0;
     sqlite3_bind_int64(stmt, 1, (sqlite3_int64)id);
     done = sqlite3_step(stmt) == SQLITE_ROW;
-    sqlite3_finalize(stmt);
+    sqlite3_reset(stmt);
     return done;
 }
 

@@ -9,6 +9,17 @@
 
 #define NAME_SIZE 320
 #define STATEMENTS 512 /* prepared legs kept */
+#define SOURCE 1u      /* the one change stream */
+
+/* Statements of the host's own tables, prepared at the first use and kept: no partition can change them. */
+#define KEPT_BEGIN 0u
+#define KEPT_COMMIT 1u
+#define KEPT_META 2u
+#define KEPT_OUTBOX 3u
+#define KEPT_POLL 4u
+#define KEPT_FORGET 5u
+#define KEPT_DONE 6u
+#define KEPT_COUNT 7u
 
 /** One partition table, as psh_partitions has it. */
 typedef struct directory_entry {
@@ -35,10 +46,13 @@ struct sqlite_host {
     directory_entry *directory; /* by id */
     size_t directory_count;
     size_t directory_cap;
+    size_t directory_last; /* the entry that a changeset named last */
+    sqlite3_stmt *kept[KEPT_COUNT];
     leg_statement legs[STATEMENTS];
     uint64_t leg_clock;
     uint64_t position;
-    int64_t commit_time;
+    int64_t commit_time; /* of the last commit, also of an empty one; PSH_TIME_MIN before the first */
+    uint64_t acknowledged; /* changes at or before it are forgotten */
     int64_t pending_time;
     uint64_t fence;
     psh_change_batch *batch; /* the open commit's changes */
@@ -56,6 +70,12 @@ psh_status host_exec(sqlite_host *h, const char *sql);
 psh_status host_prepare(sqlite_host *h, const char *sql, sqlite3_stmt **out);
 /** Steps a statement that gives no row, then finalizes it. */
 psh_status host_finish(sqlite_host *h, sqlite3_stmt *stmt);
+/** One of the kept statements, to be reset after use; *out is NULL on error. */
+psh_status host_kept(sqlite_host *h, uint32_t which, sqlite3_stmt **out);
+/** Steps a kept statement that gives no row, and resets it. */
+psh_status host_step(sqlite_host *h, sqlite3_stmt *stmt);
+/** Runs a kept statement without parameters. */
+psh_status host_run(sqlite_host *h, uint32_t which);
 const char *host_schema_name(uint32_t tier);
 /** Binds one value. Text and bytes must stay until the statement is reset. */
 psh_status host_bind(sqlite_host *h, sqlite3_stmt *stmt, int index, const psh_value *v);

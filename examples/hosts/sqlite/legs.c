@@ -356,6 +356,7 @@ psh_status storage_scan(
         st = host_exec(h, "BEGIN");
     if (st != PSH_OK)
         return st;
+    result->source = SOURCE;
     result->position = h->position;
     result->commit_time = h->commit_time;
     for (i = 0; st == PSH_OK && i < scan->partition_count; i++)

@@ -45,6 +45,41 @@ psh_status host_finish(sqlite_host *h, sqlite3_stmt *stmt) {
     return st;
 }
 
+psh_status host_kept(sqlite_host *h, uint32_t which, sqlite3_stmt **out) {
+    static const char *const texts[KEPT_COUNT] = {
+        "BEGIN IMMEDIATE",
+        "COMMIT",
+        "INSERT OR REPLACE INTO psh_meta VALUES(?1, ?2)",
+        "INSERT INTO psh_outbox VALUES(?1, ?2)",
+        "SELECT position, changes FROM psh_outbox WHERE position > ?1 ORDER BY 1",
+        "DELETE FROM psh_outbox WHERE position <= ?1",
+        "SELECT 1 FROM psh_actions WHERE id = ?1",
+    };
+
+    *out = h->kept[which];
+    if (*out)
+        return PSH_OK;
+    if (sqlite3_prepare_v3(h->db, texts[which], -1, SQLITE_PREPARE_PERSISTENT, &h->kept[which], NULL) != SQLITE_OK)
+        return host_error(h);
+    *out = h->kept[which];
+    return PSH_OK;
+}
+
+psh_status host_step(sqlite_host *h, sqlite3_stmt *stmt) {
+    psh_status st = sqlite3_step(stmt) == SQLITE_DONE ? PSH_OK : host_error(h);
+
+    sqlite3_reset(stmt);
+    sqlite3_clear_bindings(stmt);
+    return st;
+}
+
+psh_status host_run(sqlite_host *h, uint32_t which) {
+    sqlite3_stmt *stmt;
+    psh_status st = host_kept(h, which, &stmt);
+
+    return st == PSH_OK ? host_step(h, stmt) : st;
+}
+
 const char *host_schema_name(uint32_t tier) {
     return tier ? "archive" : "main";
 }
@@ -95,13 +130,13 @@ void host_column(sqlite3_stmt *stmt, int column, uint32_t type, psh_value *out) 
 
 psh_status host_store_meta(sqlite_host *h, const char *key, int64_t value) {
     sqlite3_stmt *stmt;
-    psh_status st = host_prepare(h, "INSERT OR REPLACE INTO psh_meta VALUES(?1, ?2)", &stmt);
+    psh_status st = host_kept(h, KEPT_META, &stmt);
 
     if (st != PSH_OK)
         return st;
     sqlite3_bind_text(stmt, 1, key, -1, SQLITE_STATIC);
     sqlite3_bind_int64(stmt, 2, value);
-    return host_finish(h, stmt);
+    return host_step(h, stmt);
 }
 
 static int64_t load_meta(sqlite_host *h, const char *key) {
@@ -178,7 +213,8 @@ static psh_status open_files(sqlite_host *h, const char *path, const char *archi
         st = host_exec(
             h,
             "PRAGMA main.journal_mode = WAL; PRAGMA archive.journal_mode = WAL; PRAGMA main.synchronous = NORMAL;"
-            "PRAGMA archive.synchronous = NORMAL; PRAGMA main.cache_size = -65536; PRAGMA temp_store = MEMORY;");
+            "PRAGMA archive.synchronous = NORMAL; PRAGMA main.cache_size = -65536; PRAGMA temp_store = MEMORY;"
+            "PRAGMA wal_autocheckpoint = 8000;");
     if (st == PSH_OK)
         st = host_exec(h, meta_tables);
     if (st == PSH_OK)
@@ -186,7 +222,8 @@ static psh_status open_files(sqlite_host *h, const char *path, const char *archi
     if (st == PSH_OK)
         st = drop_orphans(h);
     h->position = (uint64_t)load_meta(h, "position");
-    h->commit_time = load_meta(h, "commit_time");
+    h->commit_time = h->position ? load_meta(h, "commit_time") : PSH_TIME_MIN;
+    h->acknowledged = (uint64_t)load_meta(h, "acknowledged");
     h->fence = (uint64_t)load_meta(h, "fence");
     return st;
 }
@@ -219,12 +256,16 @@ psh_status sqlite_host_open(
 }
 
 void sqlite_host_close(sqlite_host *h) {
+    size_t i;
+
     if (!h)
         return;
     sqlite_host_rollback(h);
     legs_clear(h);
     directory_clear(h);
     free(h->directory);
+    for (i = 0; i < KEPT_COUNT; i++)
+        sqlite3_finalize(h->kept[i]);
     sqlite3_close(h->db);
     psh_buffer_destroy(h->scratch);
     psh_change_batch_destroy(h->batch);
@@ -284,9 +325,9 @@ psh_status sqlite_host_begin(sqlite_host *h, int64_t commit_time) {
 
     if (h->session)
         return host_fail(h, PSH_E_STATE, "a commit is open already");
-    if (h->position && commit_time < h->commit_time)
+    if (commit_time < h->commit_time)
         return host_fail(h, PSH_E_TIME, "commit time goes back");
-    st = host_exec(h, "BEGIN IMMEDIATE");
+    st = host_run(h, KEPT_BEGIN);
     if (st != PSH_OK)
         return st;
     if (sqlite3session_create(h->db, "main", &h->session) != SQLITE_OK) {
@@ -360,12 +401,12 @@ static psh_status store_outbox(sqlite_host *h, uint64_t position) {
     st = psh_change_batch_save(h->batch, h->scratch);
     if (st != PSH_OK)
         return host_fail(h, st, "the changes cannot be saved");
-    st = host_prepare(h, "INSERT INTO psh_outbox VALUES(?1, ?2)", &stmt);
+    st = host_kept(h, KEPT_OUTBOX, &stmt);
     if (st != PSH_OK)
         return st;
     sqlite3_bind_int64(stmt, 1, (sqlite3_int64)position);
     sqlite3_bind_blob64(stmt, 2, psh_buffer_data(h->scratch), psh_buffer_size(h->scratch), SQLITE_STATIC);
-    st = host_finish(h, stmt);
+    st = host_step(h, stmt);
     if (st == PSH_OK)
         st = host_store_meta(h, "position", (int64_t)position);
     return st == PSH_OK ? host_store_meta(h, "commit_time", h->pending_time) : st;
@@ -383,15 +424,14 @@ psh_status sqlite_host_commit(sqlite_host *h, uint64_t *position) {
     if (st == PSH_OK && psh_change_batch_count(h->batch))
         st = store_outbox(h, next);
     if (st == PSH_OK)
-        st = host_exec(h, "COMMIT");
+        st = host_run(h, KEPT_COMMIT);
     if (st != PSH_OK) {
         sqlite_host_rollback(h);
         return st;
     }
-    if (psh_change_batch_count(h->batch)) {
+    if (psh_change_batch_count(h->batch))
         h->position = next;
-        h->commit_time = h->pending_time;
-    }
+    h->commit_time = h->pending_time; /* an empty commit is a heartbeat */
     if (position)
         *position = h->position;
     return PSH_OK;

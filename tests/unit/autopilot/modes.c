@@ -220,6 +220,20 @@ static void fenced_stops_acting(void **state) {
     assert_ok(rig_step(&s->r, TEST_T0 + 3 * PSH_HOUR));
 }
 
+/* A window that reaches past the forecaster's is cut to it: no cycle fails for it. */
+static void a_long_horizon_is_cut(void **state) {
+    stage *s = *state;
+    psh_autopilot_stats stats = { .struct_size = sizeof stats };
+
+    s->o.mode = PSH_MODE_ACT;
+    s->o.horizon_ns = INT64_MAX;
+    replace(s);
+    assert_ok(rig_step(&s->r, TEST_T0));
+    assert_ok(psh_autopilot_get_stats(s->r.pilot, &stats));
+    assert_int_equal(stats.cycles, 1);
+    assert_true(memory_host_table_count(s->h) >= 3);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(recommends_by_default, setup, teardown),
@@ -230,6 +244,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(host_completes_later, setup, teardown),
         cmocka_unit_test_setup_teardown(time_and_arguments, setup, teardown),
         cmocka_unit_test_setup_teardown(fenced_stops_acting, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_long_horizon_is_cut, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

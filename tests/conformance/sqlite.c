@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/* The SQLite host keeps the contract, in a folder of its own. */
+#include "conformance.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <sqlite_host.h>
+
+typedef struct sqlite_files {
+    sqlite_host *host;
+    char folder[64];
+    char path[2][96];
+} sqlite_files;
+
+static void *open_host(psh_schema *schema) {
+    sqlite_files *f = calloc(1, sizeof *f);
+    char message[256] = "";
+
+    if (!f)
+        return NULL;
+    strcpy(f->folder, "/tmp/predshard_conformance_XXXXXX");
+    if (!mkdtemp(f->folder)) {
+        free(f);
+        return NULL;
+    }
+    snprintf(f->path[0], sizeof f->path[0], "%s/main.db", f->folder);
+    snprintf(f->path[1], sizeof f->path[1], "%s/archive.db", f->folder);
+    if (sqlite_host_open(schema, f->path[0], f->path[1], &f->host, message, sizeof message) == PSH_OK)
+        return f;
+    fprintf(stderr, "%s\n", message);
+    rmdir(f->folder);
+    free(f);
+    return NULL;
+}
+
+static void host_tables(void *host, psh_storage *storage, psh_cdc *cdc, psh_kv *kv) {
+    sqlite_host_tables(((sqlite_files *)host)->host, storage, cdc, kv);
+}
+
+static psh_status begin_commit(void *host, int64_t commit_time) {
+    return sqlite_host_begin(((sqlite_files *)host)->host, commit_time);
+}
+
+static psh_status insert_row(void *host, const psh_partition *partition, const psh_value *row) {
+    return sqlite_host_insert(((sqlite_files *)host)->host, partition, row);
+}
+
+static psh_status end_commit(void *host, uint64_t *position) {
+    return sqlite_host_commit(((sqlite_files *)host)->host, position);
+}
+
+static psh_status run_leg(void *host, const psh_query *query, const psh_leg *leg, psh_answer *out) {
+    sqlite_cost cost;
+
+    return sqlite_host_run_leg(((sqlite_files *)host)->host, query, leg, out, &cost);
+}
+
+static void close_host(void *host) {
+    static const char *const suffixes[] = { "", "-wal", "-shm", "-journal" };
+    sqlite_files *f = host;
+    char name[128];
+    size_t i;
+
+    sqlite_host_close(f->host);
+    for (i = 0; i < 8; i++) {
+        snprintf(name, sizeof name, "%s%s", f->path[i / 4], suffixes[i % 4]);
+        unlink(name);
+    }
+    rmdir(f->folder);
+    free(f);
+}
+
+int main(void) {
+    static const conformance_host sqlite = { "sqlite", open_host, host_tables, begin_commit, insert_row,
+                                             end_commit, run_leg, close_host };
+
+    return conformance_run(&sqlite);
+}
