@@ -98,6 +98,7 @@ PSH_API uint64_t psh_driver_cursor(const psh_driver *d);
  * @return PSH_OK, PSH_E_UNSUPPORTED (no CDC), PSH_E_REENTRANT.
  */
 PSH_API psh_status psh_driver_seek(psh_driver *d, uint64_t position);
+/**
  * Scans for a view.
  * @return PSH_OK, PSH_E_INVALID, PSH_E_REENTRANT, PSH_E_UNSUPPORTED, PSH_E_HOST, the sink's error.
  */
