@@ -173,7 +173,7 @@ typedef struct psh_template_info {
     uint64_t id;
     psh_query *example;    /**< the latest query of it, borrowed */
     double count;          /**< weighted, all time */
-    double work;           /**< mean at the base */
+    double work;           /**< mean at the base, scaled to the span of data that requests reach over now */
     double duration_ns;    /**< mean */
     double rows;           /**< mean */
     int64_t align_ns;      /**< what the time bounds seen are multiples of; 0 = none */

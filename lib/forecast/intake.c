@@ -227,6 +227,13 @@ static void evict_template(psh_forecaster *f) {
     f->shed++;
 }
 
+static int64_t first_row(const psh_forecaster *f, uint32_t table) {
+    psh_subject subject = { PSH_SUBJECT_TABLE, table, 0 };
+    const pshi_series *s = pshi_store_find(&f->store, &subject);
+
+    return s ? pshi_bucket_start(&f->shape, s->start) : PSH_TIME_MAX;
+}
+
 psh_status pshi_take_query(psh_forecaster *f, const psh_query_record *r) {
     uint64_t id = psh_query_fingerprint(r->query);
     pshi_template *t = pshi_templates_find(&f->templates, id), *made = NULL;
@@ -252,7 +259,7 @@ psh_status pshi_take_query(psh_forecaster *f, const psh_query_record *r) {
             pshi_templates_remove(f->env, &f->templates, f->templates.count - 1);
         return st;
     }
-    pshi_template_learn(made ? made : t, r, pshi_half_life(f));
+    pshi_template_learn(made ? made : t, r, pshi_half_life(f), first_row(f, spec.table));
     f->templates.ordered = 0;
     if (made)
         evict_template(f);

@@ -288,23 +288,77 @@ static int shrink(const psh_materializer *m, candidate *c, double left) {
     return 1;
 }
 
-/* Views that nobody reads or asks for go first; the others by benefit per byte, as long as there is room. */
+/* What is left of the budget while views are chosen. */
+typedef struct room {
+    double bytes;
+    uint32_t views;
+} room;
+
+static void take(candidate *c, room *left) {
+    left->bytes -= c->bytes;
+    left->views--;
+    c->chosen = 1;
+}
+
+static int takes(const psh_materializer *m, candidate *c, room *left) {
+    if (!left->views || (c->bytes > left->bytes && !shrink(m, c, left->bytes)))
+        return 0;
+    take(c, left);
+    return 1;
+}
+
+/* What a view that exists is worth a day, and a new one with its building spread over days. */
+static double worth(const candidate *c) {
+    return c->benefit - (c->view ? c->upkeep : c->cost);
+}
+
+/*
+ * Makes room for a new view by dropping the least of those that exist, if it is clearly worth more than all of
+ * them: what was built is not thrown away for an estimate that sways from hour to hour.
+ */
+static int displace(candidate *list, size_t n, const candidate *c, room *left) {
+    double freed = 0, lost = 0;
+    size_t i = n, first = n;
+    uint32_t views = 0;
+
+    while (i-- > 0 && (left->bytes + freed < c->bytes || left->views + views == 0)) {
+        if (!list[i].view || !list[i].chosen)
+            continue;
+        freed += list[i].bytes;
+        lost += worth(&list[i]) > 0 ? worth(&list[i]) : 0;
+        views++;
+        first = i;
+    }
+    if (left->bytes + freed < c->bytes || left->views + views == 0 || worth(c) <= lost * HYSTERESIS)
+        return 0;
+    for (i = first; i < n; i++)
+        if (list[i].view)
+            list[i].chosen = 0;
+    left->bytes += freed;
+    left->views += views;
+    return 1;
+}
+
+/* First what exists, but for what nobody reads or asks for; then what is new: where there is room, or instead. */
 static void choose(const psh_materializer *m, candidate *list, size_t n) {
-    double left = (double)m->o.max_bytes;
-    uint32_t count = 0;
+    room left = { (double)m->o.max_bytes, m->o.max_views };
     size_t i;
 
     qsort(list, n, sizeof *list, by_score);
+    for (i = 0; i < n; i++)
+        if (list[i].view && (list[i].demanded || list[i].idle < m->o.unread_cycles))
+            (void)takes(m, &list[i], &left);
     for (i = 0; i < n; i++) {
         candidate *c = &list[i];
 
-        if (c->view ? c->idle >= m->o.unread_cycles && !c->demanded : !c->demanded)
+        if (c->view || !c->demanded)
             continue;
-        if (count == m->o.max_views || (c->bytes > left && !shrink(m, c, left)))
-            continue;
-        left -= c->bytes;
-        count++;
-        c->chosen = 1;
+        if (left.views && c->bytes <= left.bytes)
+            take(c, &left);
+        else if (displace(list, n, c, &left))
+            take(c, &left);
+        else
+            (void)takes(m, c, &left);
     }
 }
 
