@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* What is SQLite's own about the SQLite host; the rest is the conformance test's. */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "test.h"
@@ -297,8 +299,135 @@ static void a_full_disk_fails_the_commit_whole(void **state) {
     assert_int_equal(query_one(f, "SELECT count(*) FROM psh_outbox"), 1);
 }
 
+/* The child: rows into two partitions, which are archived, made anew and dropped, until it is killed. */
+static void work_forever(fixture *f, int told) {
+    psh_partition p[2];
+    int64_t n;
+
+    open_host(f);
+    for (n = 0;; n++) {
+        p[0] = day_partition(n / 40);
+        p[1] = day_partition(n / 40 - 2);
+        if (n % 40 == 0 && act(f, PSH_ACT_CREATE_PARTITION, &p[0], 0, 1) != PSH_OK)
+            _exit(3);
+        if (n % 40 == 20 && n >= 80 && act(f, PSH_ACT_ARCHIVE_PARTITION, &p[1], 1, 1) != PSH_OK)
+            _exit(4);
+        if (sqlite_host_begin(f->host, n) != PSH_OK || insert_at(f, &p[0], n % 24, 3 * n, 1) != PSH_OK ||
+            insert_at(f, &p[0], n % 24, 3 * n + 1, 2) != PSH_OK ||
+            insert_at(f, &p[0], n % 24, 3 * n + 2, 3) != PSH_OK || sqlite_host_commit(f->host, NULL) != PSH_OK)
+            _exit(5);
+        if (write(told, "x", 1) != 1)
+            _exit(6);
+    }
+}
+
+static int64_t number(const fixture *f, const char *sql) {
+    char attach[160];
+    sqlite3 *db = NULL;
+    sqlite3_stmt *stmt = NULL;
+    int64_t value;
+
+    snprintf(attach, sizeof attach, "ATTACH '%s' AS archive", f->path[1]);
+    assert_int_equal(sqlite3_open(f->path[0], &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, attach, NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &stmt, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+    value = sqlite3_column_type(stmt, 0) == SQLITE_TEXT ?
+        strcmp((const char *)sqlite3_column_text(stmt, 0), "ok") == 0 : sqlite3_column_int64(stmt, 0);
+    sqlite3_finalize(stmt);
+    sqlite3_close(db);
+    return value;
+}
+
+static psh_status count_rows(void *user, const psh_value *rows, size_t n) {
+    (void)rows;
+    *(uint64_t *)user += n;
+    return PSH_OK;
+}
+
+/* Rows of every partition of the directory, by the host's own scan; none is named that has no table. */
+static uint64_t rows_in_host(fixture *f) {
+    uint64_t rows = 0;
+    int64_t day;
+
+    for (day = 0; day < 200; day++) {
+        psh_partition p = day_partition(day);
+        psh_scan_result r = { .struct_size = sizeof r };
+        psh_scan x = { .struct_size = sizeof x, .partitions = &p.id, .infos = &p, .partition_count = 1,
+                       .time_from = PSH_TIME_MIN, .time_to = PSH_TIME_MAX };
+        psh_status st = f->storage.scan(f->storage.user, &x, count_rows, &rows, &r);
+
+        assert_true(st == PSH_OK || st == PSH_E_NOT_FOUND);
+    }
+    return rows;
+}
+
+static void check_after_kill(fixture *f, uint64_t commits_told) {
+    psh_change_batch *b = NULL;
+    uint64_t next = 0, position, rows;
+
+    assert_int_equal(number(f, "PRAGMA main.integrity_check"), 1);
+    assert_int_equal(number(f, "PRAGMA archive.integrity_check"), 1);
+    open_host(f);
+    position = sqlite_host_position(f->host);
+    assert_true(position >= commits_told); /* what was told as committed is there */
+    assert_ok(psh_change_batch_create(f->env, f->schema, 0, &b));
+    assert_ok(f->cdc.poll(f->cdc.user, 0, b, &next));
+    rows = rows_in_host(f);
+    assert_true(next == position);
+    assert_int_equal(psh_change_batch_count(b), 3 * position);
+    assert_int_equal(rows, 3 * position); /* moves change no row */
+    psh_change_batch_destroy(b);
+    assert_int_equal(number(f, "SELECT count(*) FROM archive.sqlite_master WHERE type = 'table' AND name NOT IN"
+                               " (SELECT name FROM psh_partitions WHERE tier = 1)"), 0);
+    assert_int_equal(number(f, "SELECT count(*) FROM psh_partitions WHERE tier = 0 AND name NOT IN"
+                               " (SELECT name FROM main.sqlite_master)"), 0);
+}
+
+static void kill_once(unsigned moment) {
+    void *state = NULL;
+    fixture *f;
+    char told[64];
+    uint64_t commits = 0;
+    int ends[2], how;
+    ssize_t n;
+    pid_t child;
+
+    set_up(&state);
+    f = state;
+    sqlite_host_close(f->host);
+    f->host = NULL;
+    assert_int_equal(pipe(ends), 0);
+    child = fork();
+    assert_true(child >= 0);
+    if (!child)
+        work_forever(f, ends[1]);
+    close(ends[1]);
+    /* A seeded number of commits, then somewhere inside what follows. */
+    while (commits < 100 + moment * 37 % 200 && (n = read(ends[0], told, 1)) > 0)
+        commits += (uint64_t)n;
+    usleep(moment * 211 % 1500);
+    kill(child, SIGKILL);
+    assert_int_equal(waitpid(child, &how, 0), child);
+    assert_true(WIFSIGNALED(how));
+    while ((n = read(ends[0], told, sizeof told)) > 0)
+        commits += (uint64_t)n;
+    close(ends[0]);
+    check_after_kill(f, commits);
+    tear_down(&state);
+}
+
+static void killed_at_any_moment(void **state) {
+    unsigned i;
+
+    (void)state;
+    for (i = 0; i < 20; i++)
+        kill_once(i);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(killed_at_any_moment),
         cmocka_unit_test_setup_teardown(changes_survive_a_reopen, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_rolled_back_commit_leaves_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(archive_moves_rows_and_is_no_change, set_up, tear_down),

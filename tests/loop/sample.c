@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "sample.h"
 
-#include <lzma.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+#ifndef WITHOUT_LZMA
+#include <lzma.h>
 
 #define TEXT_BYTES ((size_t)1 << 20) /* enough for 10,000 rows and more */
 
@@ -58,3 +60,13 @@ size_t sample_read(const char *path, rig_flight *out, size_t n) {
     free(text);
     return i;
 }
+#else
+
+size_t sample_read(const char *path, rig_flight *out, size_t n) {
+    (void)path;
+    (void)out;
+    (void)n;
+    fprintf(stderr, "SKIP: the shipped sample is .xz, and this build has no liblzma\n");
+    exit(77); /* what the test runner takes for skipped */
+}
+#endif

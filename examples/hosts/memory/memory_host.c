@@ -533,3 +533,7 @@ size_t memory_host_table_count(const memory_host *h) {
 uint64_t memory_host_row_count(const memory_host *h) {
     return h->rows.row_count;
 }
+
+uint64_t memory_host_dropped_rows(const memory_host *h) {
+    return h->rows.dropped;
+}

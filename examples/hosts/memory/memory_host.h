@@ -37,5 +37,7 @@ psh_status memory_host_finish(memory_host *h, uint64_t *id);
 /** Tables (partitions) that exist now; rows in all of them. */
 size_t memory_host_table_count(const memory_host *h);
 uint64_t memory_host_row_count(const memory_host *h);
+/** Rows that went with dropped tables. */
+uint64_t memory_host_dropped_rows(const memory_host *h);
 
 #endif

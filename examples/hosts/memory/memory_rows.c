@@ -266,6 +266,7 @@ psh_status memory_move_table(
         t->tier = tier;
         return PSH_OK;
     }
+    m->dropped += t->count;
     while (t->count) {
         r = t->rows[t->count - 1];
         unlink_row(m, t, r);

@@ -45,6 +45,7 @@ typedef struct memory_rows {
     memory_row **buckets;
     size_t bucket_count; /* a power of two, or 0 */
     size_t row_count;
+    uint64_t dropped; /* rows that went with their tables */
     memory_change *log; /* in order of position and sequence */
     size_t log_count, log_capacity;
     uint64_t position;    /* of the last commit */

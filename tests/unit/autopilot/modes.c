@@ -80,6 +80,8 @@ static void off_plans_nothing(void **state) {
     assert_ok(rig_step(&s->r, TEST_T0));
     assert_null(psh_autopilot_plan(s->r.pilot));
     assert_int_equal(psh_autopilot_audit_count(s->r.pilot), 0);
+    assert_int_equal(memory_host_table_count(s->h), 0);
+    assert_int_equal(psh_driver_pending(s->r.driver), 0);
 }
 
 static void acts_in_one_step(void **state) {

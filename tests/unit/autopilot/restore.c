@@ -169,12 +169,55 @@ static void damage_is_noticed(void **state) {
     psh_buffer_destroy(blob);
 }
 
+/* The source forgot what was not polled: nobody reads what misses it, and the views come back. */
+static void a_gap_refills_the_views(void **state) {
+    stage *s = *state;
+    psh_autopilot_stats before = { .struct_size = sizeof before }, after = { .struct_size = sizeof after };
+    psh_view_info info;
+    rig_flight late[4];
+    int same = 0, round;
+    size_t i;
+    uint32_t t;
+
+    for (round = 0; round < 8; round++) {
+        for (t = 0; t < RIG_TEMPLATES; t++)
+            assert_ok(compact_ask(&s->r, t, s->now, &same));
+        s->now += COMPACT_COMMIT;
+        assert_ok(rig_step(&s->r, s->now));
+    }
+    assert_true(psh_materializer_view_count(s->r.parts.materializer) > 0);
+    assert_ok(psh_autopilot_get_stats(s->r.pilot, &before));
+    assert_true(before.filled_rows > 0);
+    compact_flights(late, 4, PSH_MINUTE);
+    for (i = 0; i < 4; i++) {
+        late[i].time = s->now - 5 * PSH_MINUTE + (int64_t)i;
+        late[i].seq = 9000 + (int64_t)i;
+    }
+    assert_ok(rig_commit(&s->r, late, 4, s->now));
+    assert_ok(s->r.cdc.acknowledge(s->h, memory_host_position(s->h)));
+    psh_autopilot_refresh(s->r.pilot);
+    assert_ok(rig_step(&s->r, s->now + 1));
+    assert_ok(psh_autopilot_get_stats(s->r.pilot, &after));
+    assert_true(psh_driver_cursor(s->r.driver) == memory_host_position(s->h));
+    assert_true(after.filled_rows > before.filled_rows);
+    assert_int_equal(after.host_errors, before.host_errors);
+    for (i = 0; psh_materializer_view(s->r.parts.materializer, i, &info) == PSH_OK; i++)
+        assert_true(info.parts_ready > 0); /* all but those of intervals that own no key yet */
+    memset(&s->r.counts, 0, sizeof s->r.counts);
+    for (t = 0; t < RIG_TEMPLATES; t++) {
+        assert_ok(compact_ask(&s->r, t, s->now + 1, &same));
+        assert_int_equal(same, 1);
+    }
+    assert_true(s->r.counts.whole + s->r.counts.part > 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(everything_comes_back, setup, teardown),
         cmocka_unit_test_setup_teardown(pending_actions_go_on, setup, teardown),
         cmocka_unit_test_setup_teardown(nothing_there, setup, teardown),
         cmocka_unit_test_setup_teardown(failures_make_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_gap_refills_the_views, setup, teardown),
         cmocka_unit_test_setup_teardown(damage_is_noticed, setup, teardown),
     };
 

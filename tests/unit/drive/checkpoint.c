@@ -190,8 +190,7 @@ static void failures_leave_the_old(void **state) {
     assert_int_equal(psh_driver_checkpoint(s->d, two, 2, 3, NULL), PSH_E_STATE);
 }
 
-static void every_flip_is_noticed(void **state) {
-    stage *s = *state;
+static void flip_every_byte(stage *s) {
     psh_buffer *blob = NULL;
     psh_blob_write write = { "predshard/checkpoint", NULL, 0 };
     unsigned char *bytes;
@@ -225,6 +224,24 @@ static void every_flip_is_noticed(void **state) {
     psh_buffer_destroy(blob);
 }
 
+static void every_flip_is_noticed(void **state) {
+    flip_every_byte(*state);
+}
+
+static void every_flip_of_compressed_is_noticed(void **state) {
+    stage *s = *state;
+    psh_driver_options o;
+    psh_driver *d = NULL;
+
+    assert_ok(psh_driver_options_init(&o, sizeof o));
+    o.flags = PSH_DRIVER_COMPRESS;
+    if (psh_driver_create(s->env, s->schema, &o, &s->storage, &s->cdc, NULL, &d, NULL) == PSH_E_UNSUPPORTED)
+        skip();
+    psh_driver_destroy(s->d);
+    s->d = d;
+    flip_every_byte(s);
+}
+
 static psh_status scenario(psh_env *env, void *user) {
     stage *s = user;
     psh_driver *d = NULL;
@@ -253,6 +270,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(ids_done_stay_done, setup, teardown),
         cmocka_unit_test_setup_teardown(failures_leave_the_old, setup, teardown),
         cmocka_unit_test_setup_teardown(every_flip_is_noticed, setup, teardown),
+        cmocka_unit_test_setup_teardown(every_flip_of_compressed_is_noticed, setup, teardown),
         cmocka_unit_test_setup_teardown(memory_fails, setup, teardown),
     };
 
