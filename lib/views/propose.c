@@ -300,11 +300,37 @@ static void take(candidate *c, room *left) {
     c->chosen = 1;
 }
 
-static int takes(const psh_materializer *m, candidate *c, room *left) {
-    if (!left->views || (c->bytes > left->bytes && !shrink(m, c, left->bytes)))
-        return 0;
-    take(c, left);
-    return 1;
+/* Takes what fits, perhaps less of it than is asked for. */
+static void take_some(const psh_materializer *m, candidate *c, room *left) {
+    if (left->views && (c->bytes <= left->bytes || shrink(m, c, left->bytes)))
+        take(c, left);
+}
+
+/*
+ * What exists stays as long as what it takes now fits: the interval to come counts when something new asks for
+ * room, but nothing is dropped for it beforehand.
+ */
+static void keep_existing(const psh_materializer *m, candidate *list, size_t n, room *left) {
+    room now = *left;
+    double grown;
+    size_t i;
+
+    for (i = 0; i < n; i++) {
+        candidate *c = &list[i];
+
+        if (!c->view || (!c->demanded && c->idle >= m->o.unread_cycles))
+            continue;
+        grown = c->bytes;
+        if (c->kept_level)
+            c->bytes = (double)pshi_mview_bytes(c->view);
+        take_some(m, c, &now);
+        if (c->kept_level && c->bytes < grown)
+            c->bytes = grown;
+        if (c->chosen) {
+            left->bytes -= c->bytes;
+            left->views--;
+        }
+    }
 }
 
 /* What a view that exists is worth a day, and a new one with its building spread over days. */
@@ -345,20 +371,16 @@ static void choose(const psh_materializer *m, candidate *list, size_t n) {
     size_t i;
 
     qsort(list, n, sizeof *list, by_score);
-    for (i = 0; i < n; i++)
-        if (list[i].view && (list[i].demanded || list[i].idle < m->o.unread_cycles))
-            (void)takes(m, &list[i], &left);
+    keep_existing(m, list, n, &left);
     for (i = 0; i < n; i++) {
         candidate *c = &list[i];
 
         if (c->view || !c->demanded)
             continue;
-        if (left.views && c->bytes <= left.bytes)
-            take(c, &left);
-        else if (displace(list, n, c, &left))
+        if ((left.views && c->bytes <= left.bytes) || displace(list, n, c, &left))
             take(c, &left);
         else
-            (void)takes(m, c, &left);
+            take_some(m, c, &left);
     }
 }
 
