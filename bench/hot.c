@@ -117,7 +117,8 @@ static void add_partitions(psh_world_draft *d, psh_schema *schema) {
     }
 }
 
-static psh_query *make_query(psh_env *env, psh_schema *schema, uint32_t column, int64_t from, int64_t to) {
+static psh_query *make_query(
+    psh_env *env, psh_schema *schema, uint32_t column, int64_t bucket, int64_t from, int64_t to) {
     static const uint32_t groups[] = { 3 };
     psh_aggregate aggregates[] = { { PSH_AGG_COUNT, PSH_NONE }, { PSH_AGG_SUM, 4 }, { PSH_AGG_MIN, column } };
     psh_value tenant = int_value(7);
@@ -132,7 +133,7 @@ static psh_query *make_query(psh_env *env, psh_schema *schema, uint32_t column, 
     s.group_count = 1;
     s.aggregates = aggregates;
     s.aggregate_count = 3;
-    s.bucket_ns = PSH_DAY;
+    s.bucket_ns = bucket;
     s.time_from = from;
     s.time_to = to;
     must(psh_query_create(env, schema, &s, &q, NULL), "query");
@@ -147,7 +148,7 @@ static void add_views(psh_world_draft *d, psh_env *env, psh_schema *schema) {
     int64_t day;
 
     for (i = 0; i < VIEWS; i++) {
-        psh_query *q = make_query(env, schema, 2 + i % 3, T0, T0 + PSH_DAY), *definition = NULL;
+        psh_query *q = make_query(env, schema, 2 + i % 3, PSH_DAY, T0, T0 + PSH_DAY), *definition = NULL;
         psh_view_spec spec;
         psh_view *view = NULL;
         psh_view_part part;
@@ -222,30 +223,43 @@ static void bench_world(psh_env *env, psh_world *world) {
     psh_worlds_destroy(worlds);
 }
 
+static void bench_queries(
+    psh_router *router, psh_world *world, psh_query *q, psh_route *route, const char *name, const char *note) {
+    psh_route_request r = { .struct_size = sizeof r, .query = q, .now = T0 + DAYS * PSH_DAY, .head_position = 1 };
+    double begin = now_s();
+    int64_t i, n = 100000;
+
+    for (i = 0; i < n; i++)
+        must(psh_router_route(router, world, &r, route), "route");
+    figure(name, (now_s() - begin) * 1e9 / (double)n, "ns",
+        psh_route_coverage(route) == PSH_COVERAGE_WHOLE ? note : "NOT WHOLE");
+}
+
 static void bench_route(psh_env *env, psh_schema *schema, psh_world *world) {
     psh_router *router = NULL;
     psh_route *route = NULL;
     psh_placement place;
-    psh_query *q = make_query(env, schema, 4, T0 + 500 * PSH_DAY, T0 + 507 * PSH_DAY);
-    psh_route_request r = { .struct_size = sizeof r, .query = q, .now = T0 + DAYS * PSH_DAY, .head_position = 1 };
+    psh_query *week = make_query(env, schema, 4, PSH_DAY, T0 + 500 * PSH_DAY, T0 + 507 * PSH_DAY);
+    psh_query *few = make_query(env, schema, 4, PSH_DAY / 16, T0 + 500 * PSH_DAY, T0 + 507 * PSH_DAY);
+    psh_query *all = make_query(env, schema, 4, PSH_DAY, PSH_TIME_MIN, PSH_TIME_MAX);
     uint64_t seed = 5;
     double begin;
-    int64_t i, n = 20000, writes = 1000000;
+    int64_t i, writes = 1000000;
 
     must(psh_router_create(env, NULL, &router, NULL), "router");
     must(psh_route_create(router, &route), "route");
-    begin = now_s();
-    for (i = 0; i < n; i++)
-        must(psh_router_route(router, world, &r, route), "route");
-    figure("route_query", (now_s() - begin) * 1e9 / (double)n, "ns",
-        psh_route_coverage(route) == PSH_COVERAGE_WHOLE ? "a week, 64 views, whole" : "NOT WHOLE");
+    bench_queries(router, world, week, route, "route_query", "a week, 21 of 64 views match, whole");
+    bench_queries(router, world, few, route, "route_few", "a week, 3 of 64 views match, whole");
+    bench_queries(router, world, all, route, "route_all", "1,000 days, 21 of 64 views match, whole");
     begin = now_s();
     for (i = 0; i < writes; i++)
         must(psh_router_write(router, world, 0, next_random(&seed), T0 + (DAYS - 1) * PSH_DAY, &place), "write");
     figure("route_write", (now_s() - begin) * 1e9 / (double)writes, "ns", "active interval");
     psh_route_destroy(route);
     psh_router_destroy(router);
-    psh_query_unref(q);
+    psh_query_unref(week);
+    psh_query_unref(few);
+    psh_query_unref(all);
 }
 
 static void begin_view(psh_materializer *m, psh_query *definition) {
@@ -310,14 +324,25 @@ static double apply_rate(
     return (double)n / spent;
 }
 
+static double read_us(psh_materializer *m, uint64_t view, psh_answer *answer, psh_query *q) {
+    double begin = now_s();
+    int i;
+
+    for (i = 0; i < 100; i++) {
+        must(psh_answer_reset(answer, q), "reset");
+        must(psh_materializer_read(m, view, T0, T0 + PSH_DAY, answer), "read");
+    }
+    return (now_s() - begin) * 1e6 / 100;
+}
+
 static void bench_views(psh_env *env, psh_schema *schema) {
-    psh_query *q = make_query(env, schema, 4, T0, T0 + PSH_DAY), *definition = NULL, *all = NULL;
+    static const uint32_t groups[] = { 3 };
+    psh_query *q = make_query(env, schema, 4, PSH_DAY, T0, T0 + PSH_DAY), *definition = NULL, *all = NULL,
+              *coarse = NULL;
     psh_materializer *m = NULL;
     psh_answer *answer = NULL;
     psh_query_spec s;
     uint64_t position = 0;
-    double begin;
-    int i;
 
     must(psh_materializer_create(env, schema, NULL, &m, NULL), "materializer");
     must(psh_view_generalize(env, q, PSH_DAY, &definition, NULL), "generalize");
@@ -328,13 +353,13 @@ static void bench_views(psh_env *env, psh_schema *schema) {
     must(psh_query_describe(definition, &s), "describe");
     must(psh_query_create(env, schema, &s, &all, NULL), "query");
     must(psh_answer_create(env, all, 0, &answer), "answer");
-    begin = now_s();
-    for (i = 0; i < 100; i++) {
-        must(psh_answer_reset(answer, all), "reset");
-        must(psh_materializer_read(m, psh_query_id(definition), T0, T0 + PSH_DAY, answer), "read");
-    }
-    figure("read_view", (now_s() - begin) * 1e6 / 100, "us", "5,000 groups into an answer");
+    figure("read_view", read_us(m, psh_query_id(definition), answer, all), "us", "5,000 groups into an answer");
+    s.group_columns = groups;
+    s.group_count = 1;
+    must(psh_query_create(env, schema, &s, &coarse, NULL), "query");
+    figure("read_folded", read_us(m, psh_query_id(definition), answer, coarse), "us", "5,000 groups into 100 rows");
     psh_answer_destroy(answer);
+    psh_query_unref(coarse);
     psh_query_unref(all);
     psh_query_unref(definition);
     psh_query_unref(q);

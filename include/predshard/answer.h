@@ -19,11 +19,14 @@ PSH_BEGIN_DECLS
  */
 typedef struct psh_answer psh_answer;
 
-/** @param max_bytes  most memory; 0 = 256 MiB. */
+/**
+ * @param max_bytes  most memory; 0 = 256 MiB.
+ * @return PSH_OK, PSH_E_INVALID, PSH_E_LIMIT, PSH_E_NOMEM. *out is the caller's, NULL on an error.
+ */
 PSH_API psh_status psh_answer_create(psh_env *env, psh_query *query, size_t max_bytes, psh_answer **out);
 /** NULL is allowed. */
 PSH_API void psh_answer_destroy(psh_answer *a);
-/** Empties it for another query, keeps the memory. */
+/** Empties it for another query, keeps the memory. @return PSH_OK, PSH_E_INVALID, PSH_E_LIMIT, PSH_E_NOMEM. */
 PSH_API psh_status psh_answer_reset(psh_answer *a, psh_query *query);
 /** @return values in one partial row. */
 PSH_API size_t psh_answer_partial_width(const psh_answer *a);
@@ -41,12 +44,16 @@ PSH_API psh_status psh_answer_add_rows(psh_answer *a, const psh_value *rows, siz
  * @return PSH_OK, PSH_E_RANGE (a sum does not fit its type), PSH_E_LIMIT, PSH_E_NOMEM.
  */
 PSH_API psh_status psh_answer_finish(psh_answer *a);
+/** @return rows of the answer; 0 before finish. */
 PSH_API size_t psh_answer_row_count(const psh_answer *a);
 /** @return Shape [outputs of the query], borrowed until reset; NULL past the end. */
 PSH_API const psh_value *psh_answer_row(const psh_answer *a, size_t i);
-/** Appends a canonical encoding of all rows: equal answers have equal bytes. */
+/**
+ * Appends a canonical encoding of all rows: equal answers have equal bytes.
+ * @return PSH_OK, PSH_E_STATE (not finished), PSH_E_INVALID, PSH_E_NOMEM.
+ */
 PSH_API psh_status psh_answer_save(const psh_answer *a, psh_buffer *out);
-/** Appends text, tab-separated. */
+/** Appends text, tab-separated. @return PSH_OK, PSH_E_STATE (not finished), PSH_E_INVALID, PSH_E_NOMEM. */
 PSH_API psh_status psh_answer_dump(const psh_answer *a, psh_buffer *out);
 
 PSH_END_DECLS

@@ -49,8 +49,9 @@ typedef struct psh_parts {
     psh_worlds *worlds;
 } psh_parts;
 
-/** Writes the defaults into the first `size` bytes of *o. */
+/** Writes the defaults into the first `size` bytes of *o. @return PSH_OK, PSH_E_INVALID. */
 PSH_API psh_status psh_autopilot_options_init(psh_autopilot_options *o, uint32_t size);
+/** @return PSH_OK, PSH_E_INVALID, PSH_E_UNSUPPORTED, PSH_E_NOMEM. *out is the caller's, NULL on an error. */
 PSH_API psh_status psh_autopilot_create(
     psh_env *env, psh_schema *schema, const psh_autopilot_options *o, const psh_parts *parts,
     psh_autopilot **out, psh_error *err);
@@ -58,8 +59,8 @@ PSH_API psh_status psh_autopilot_create(
 PSH_API void psh_autopilot_destroy(psh_autopilot *a);
 
 /**
- * One bounded step: drains and scores, plans when a cycle is due, submits, fills one view part, polls one
- * batch of changes, publishes a new world when something changed. A host error is reported and tried again;
+ * One bounded step: drains and scores, plans when a cycle is due, submits, polls one batch of changes,
+ * fills view parts, publishes a new world when something changed. A host error is reported and tried again;
  * it never stops the cycle for good.
  * @param budget  units of bounded work (series refitted, actions submitted, parts filled), >= 1
  * @return PSH_OK (nothing more to do now), PSH_AGAIN, PSH_E_TIME (now went back), PSH_E_FENCED,
@@ -70,7 +71,10 @@ PSH_API psh_status psh_autopilot_step(psh_autopilot *a, int64_t now, uint32_t bu
 PSH_API void psh_autopilot_hurry(psh_autopilot *a);
 /** Makes the next step poll changes at once. */
 PSH_API void psh_autopilot_refresh(psh_autopilot *a);
-/** Publishes a new world now, e.g. after psh_map_observe_write said PSH_AGAIN. */
+/**
+ * Publishes a new world now, e.g. after psh_map_observe_write said PSH_AGAIN.
+ * @return PSH_OK, PSH_E_TIME, PSH_E_REENTRANT, PSH_E_INVALID, PSH_E_NOMEM; on an error the next step owes it.
+ */
 PSH_API psh_status psh_autopilot_publish(psh_autopilot *a, int64_t now, psh_error *err);
 /** When step should be called again at the latest. */
 PSH_API int64_t psh_autopilot_next_deadline(const psh_autopilot *a);
@@ -79,7 +83,10 @@ PSH_API psh_plan *psh_autopilot_plan(const psh_autopilot *a);
 /** The latest demand, borrowed until the next step; NULL before the first. */
 PSH_API psh_demand *psh_autopilot_demand(const psh_autopilot *a);
 
-/** Stores everything in one atomic checkpoint. */
+/**
+ * Stores everything in one atomic checkpoint.
+ * @return PSH_OK, PSH_E_TIME, PSH_E_STATE (a fill is under way), PSH_E_REENTRANT, PSH_E_HOST, PSH_E_NOMEM.
+ */
 PSH_API psh_status psh_autopilot_checkpoint(psh_autopilot *a, int64_t now, psh_error *err);
 /**
  * Makes the objects again from the driver's last checkpoint. *parts names driver and worlds; on success the
@@ -110,6 +117,7 @@ typedef struct psh_audit {
     double confidence;
     char name[64];
 } psh_audit;
+/** @return records kept. */
 PSH_API size_t psh_autopilot_audit_count(const psh_autopilot *a);
 /** Oldest first. @return PSH_OK, PSH_E_NOT_FOUND. */
 PSH_API psh_status psh_autopilot_audit(const psh_autopilot *a, size_t i, psh_audit *out);
@@ -128,6 +136,7 @@ typedef struct psh_autopilot_stats {
     uint64_t changes;      /**< applied */
     uint64_t host_errors;
 } psh_autopilot_stats;
+/** Fills the first out->struct_size bytes. @return PSH_OK, PSH_E_INVALID. */
 PSH_API psh_status psh_autopilot_get_stats(const psh_autopilot *a, psh_autopilot_stats *out);
 
 PSH_END_DECLS

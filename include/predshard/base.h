@@ -182,11 +182,13 @@ PSH_API psh_status psh_env_get_stats(const psh_env *env, psh_env_stats *out);
  */
 typedef struct psh_buffer psh_buffer;
 
+/** @return PSH_OK, PSH_E_INVALID, PSH_E_NOMEM. *out is the caller's, NULL on an error. */
 PSH_API psh_status psh_buffer_create(psh_env *env, psh_buffer **out);
 /** Cannot fail; NULL is allowed. */
 PSH_API void psh_buffer_destroy(psh_buffer *b);
 /** @return the bytes, valid until the next call that changes b; never NULL. A zero byte follows them. */
 PSH_API const void *psh_buffer_data(const psh_buffer *b);
+/** @return bytes in it. */
 PSH_API size_t psh_buffer_size(const psh_buffer *b);
 /** Keeps the memory, forgets the bytes. */
 PSH_API void psh_buffer_clear(psh_buffer *b);

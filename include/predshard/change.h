@@ -30,7 +30,10 @@ typedef struct psh_change {
 /** Changes in the order of their source, copied deeply. Threads  one user at a time. */
 typedef struct psh_change_batch psh_change_batch;
 
-/** @param max_bytes  most memory it may hold; 0 = 64 MiB. */
+/**
+ * @param max_bytes  most memory it may hold; 0 = 64 MiB.
+ * @return PSH_OK, PSH_E_INVALID, PSH_E_NOMEM. *out is the caller's, NULL on an error.
+ */
 PSH_API psh_status psh_change_batch_create(
     psh_env *env, psh_schema *schema, size_t max_bytes, psh_change_batch **out);
 /** Cannot fail; NULL is allowed. */
@@ -44,13 +47,17 @@ PSH_API void psh_change_batch_clear(psh_change_batch *b);
 PSH_API psh_status psh_change_batch_append(psh_change_batch *b, const psh_change *c, psh_error *err);
 /** Forgets all but the first `count` changes: a host backs out of a position that did not fit whole. */
 PSH_API void psh_change_batch_truncate(psh_change_batch *b, size_t count);
+/** @return changes in it. */
 PSH_API size_t psh_change_batch_count(const psh_change_batch *b);
 /** Borrows from b until it changes. @return PSH_OK, PSH_E_NOT_FOUND. */
 PSH_API psh_status psh_change_batch_get(const psh_change_batch *b, size_t i, psh_change *out);
+/** Appends one frame (doc/format.md). @return PSH_OK, PSH_E_INVALID, PSH_E_NOMEM (out unchanged). */
 PSH_API psh_status psh_change_batch_save(const psh_change_batch *b, psh_buffer *out);
+/** Returns and max_bytes as psh_schema_load. */
 PSH_API psh_status psh_change_batch_load(
     psh_env *env, psh_schema *schema, const void *data, size_t size, size_t max_bytes,
     psh_change_batch **out, psh_error *err);
+/** Appends text. @return PSH_OK, PSH_E_INVALID, PSH_E_NOMEM. */
 PSH_API psh_status psh_change_batch_dump(const psh_change_batch *b, psh_buffer *out);
 
 PSH_END_DECLS

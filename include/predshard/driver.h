@@ -27,12 +27,13 @@ typedef struct psh_driver_options {
     uint64_t batch_bytes;     /**< most bytes of one CDC batch; default 8 MiB */
 } psh_driver_options;
 
-/** Writes the defaults into the first `size` bytes of *o. */
+/** Writes the defaults into the first `size` bytes of *o. @return PSH_OK, PSH_E_INVALID. */
 PSH_API psh_status psh_driver_options_init(psh_driver_options *o, uint32_t size);
 /**
  * @param storage  required methods checked, copied
  * @param cdc      NULL: no change capture, views cannot be kept fresh and none is built
  * @param kv       NULL: this is the only planner; its fence is 1
+ * @return PSH_OK, PSH_E_INVALID, PSH_E_UNSUPPORTED, PSH_E_NOMEM. *out is the caller's, NULL on an error.
  */
 PSH_API psh_status psh_driver_create(
     psh_env *env, psh_schema *schema, const psh_driver_options *o, const psh_storage *storage,
@@ -45,6 +46,7 @@ PSH_API void psh_driver_destroy(psh_driver *d);
  * @return PSH_OK, PSH_E_CONFLICT (lost the race: somebody else leads), PSH_E_HOST.
  */
 PSH_API psh_status psh_driver_lead(psh_driver *d, uint64_t *fence, psh_error *err);
+/** @return the term it leads under; 0 before the first lead with a key-value store. */
 PSH_API uint64_t psh_driver_fence(const psh_driver *d);
 /** Adds a plan's actions; ids already known are skipped. References the plan. @return PSH_OK, PSH_E_LIMIT,
  *  PSH_E_NOMEM. */
@@ -54,12 +56,12 @@ PSH_API psh_status psh_driver_run(psh_driver *d, psh_plan *plan, psh_error *err)
  * are the library's own: they are handed out by take with PSH_PENDING. Times out what passed its deadline
  * after its first submit; a deadline that lay before it bounds nothing, timeout_ns does: late beats never.
  * An action that waits for a failed one fails with PSH_E_STATE.
- * @return PSH_OK, PSH_AGAIN (more are due now), PSH_E_REENTRANT, PSH_E_FENCED.
+ * @return PSH_OK, PSH_AGAIN (more are due now), PSH_E_INVALID, PSH_E_REENTRANT, PSH_E_FENCED (until lead succeeds).
  */
 PSH_API psh_status psh_driver_step(psh_driver *d, int64_t now, uint32_t budget);
 /**
  * The host (or the library, for views) ended a pending action. Repeating it does no harm.
- * @return PSH_OK, PSH_E_NOT_FOUND (unknown id: ignored).
+ * @return PSH_OK, PSH_E_NOT_FOUND (unknown id: ignored), PSH_E_REENTRANT, PSH_E_INVALID.
  */
 PSH_API psh_status psh_driver_complete(psh_driver *d, uint64_t id, psh_status status, int64_t now);
 
@@ -88,6 +90,7 @@ PSH_API psh_status psh_driver_poll(
     psh_driver *d, psh_change_batch *out, psh_cdc_state *state, psh_error *err);
 /** Where the source stands. @return PSH_OK, PSH_E_UNSUPPORTED, PSH_E_HOST. */
 PSH_API psh_status psh_driver_source_state(psh_driver *d, psh_cdc_state *out, psh_error *err);
+/** @return the position up to which changes were polled. */
 PSH_API uint64_t psh_driver_cursor(const psh_driver *d);
 /**
  * Moves the cursor: the next poll gives what comes after `position`. For a poll that said PSH_E_NOT_FOUND: what
@@ -95,6 +98,10 @@ PSH_API uint64_t psh_driver_cursor(const psh_driver *d);
  * @return PSH_OK, PSH_E_UNSUPPORTED (no CDC), PSH_E_REENTRANT.
  */
 PSH_API psh_status psh_driver_seek(psh_driver *d, uint64_t position);
+/**
+ * Scans for a view.
+ * @return PSH_OK, PSH_E_INVALID, PSH_E_REENTRANT, PSH_E_UNSUPPORTED, PSH_E_HOST, the sink's error.
+ */
 PSH_API psh_status psh_driver_scan(
     psh_driver *d, const psh_scan *scan, psh_row_sink sink, void *sink_user, psh_scan_result *result,
     psh_error *err);
@@ -135,6 +142,7 @@ typedef struct psh_driver_stats {
     uint64_t echoes;      /**< taken out as our own */
     uint64_t checkpoints;
 } psh_driver_stats;
+/** Fills the first out->struct_size bytes. @return PSH_OK, PSH_E_INVALID. */
 PSH_API psh_status psh_driver_get_stats(const psh_driver *d, psh_driver_stats *out);
 
 PSH_END_DECLS

@@ -53,16 +53,21 @@ typedef struct psh_forecast_spec {
 /** Immutable, shared by count. Threads  any, all calls. */
 typedef struct psh_forecast psh_forecast;
 
+/** @param spec  Copied deeply. @return PSH_OK, PSH_E_INVALID, PSH_E_NOMEM. *out is the caller's. */
 PSH_API psh_status psh_forecast_create(
     psh_env *env, const psh_forecast_spec *spec, psh_forecast **out, psh_error *err);
+/** Takes one reference more. @return its argument. */
 PSH_API psh_forecast *psh_forecast_ref(psh_forecast *f);
 /** Drops one reference; NULL is allowed. */
 PSH_API void psh_forecast_unref(psh_forecast *f);
-/** Borrowed from f. */
+/** Borrowed from f. @return PSH_OK, PSH_E_INVALID. */
 PSH_API psh_status psh_forecast_describe(const psh_forecast *f, psh_forecast_spec *out);
+/** Appends one frame (doc/format.md). @return PSH_OK, PSH_E_INVALID, PSH_E_NOMEM (out unchanged). */
 PSH_API psh_status psh_forecast_save(const psh_forecast *f, psh_buffer *out);
+/** Returns and max_bytes as psh_schema_load. */
 PSH_API psh_status psh_forecast_load(
     psh_env *env, const void *data, size_t size, size_t max_bytes, psh_forecast **out, psh_error *err);
+/** Appends text. @return PSH_OK, PSH_E_INVALID, PSH_E_NOMEM. */
 PSH_API psh_status psh_forecast_dump(const psh_forecast *f, psh_buffer *out);
 
 #define PSH_DEMAND_INTERVAL 1 /**< rows that one interval of a table will receive; id = interval id */
@@ -108,23 +113,32 @@ typedef struct psh_demand psh_demand;
  * @param stride    sizeof(psh_demand_entry)
  * @param source    PSH_DEMAND_FORECAST or PSH_DEMAND_OBSERVED
  * @param quantile  what `upper` means, in (0, 1)
+ * @return PSH_OK, PSH_E_INVALID, PSH_E_NOMEM. *out is the caller's.
  */
 PSH_API psh_status psh_demand_create(
     psh_env *env, int64_t made_at, uint32_t source, double quantile, const psh_demand_entry *entries, size_t n,
     size_t stride, psh_demand **out, psh_error *err);
+/** Takes one reference more. @return its argument. */
 PSH_API psh_demand *psh_demand_ref(psh_demand *d);
 /** Drops one reference; NULL is allowed. */
 PSH_API void psh_demand_unref(psh_demand *d);
+/** @return the `now` that it was asked at. */
 PSH_API int64_t psh_demand_made_at(const psh_demand *d);
+/** @return PSH_DEMAND_*. */
 PSH_API uint32_t psh_demand_source(const psh_demand *d);
+/** @return what `upper` means. */
 PSH_API double psh_demand_quantile(const psh_demand *d);
+/** @return entries. */
 PSH_API size_t psh_demand_count(const psh_demand *d);
 /** Borrowed from d. Entries stand by kind, then rank. @return PSH_OK, PSH_E_NOT_FOUND. */
 PSH_API psh_status psh_demand_get(const psh_demand *d, size_t i, psh_demand_entry *out);
+/** Appends one frame (doc/format.md). @return PSH_OK, PSH_E_INVALID, PSH_E_NOMEM (out unchanged). */
 PSH_API psh_status psh_demand_save(const psh_demand *d, psh_buffer *out);
+/** Returns and max_bytes as psh_schema_load. */
 PSH_API psh_status psh_demand_load(
     psh_env *env, psh_schema *schema, const void *data, size_t size, size_t max_bytes, psh_demand **out,
     psh_error *err);
+/** Appends text. @return PSH_OK, PSH_E_INVALID, PSH_E_NOMEM. */
 PSH_API psh_status psh_demand_dump(const psh_demand *d, psh_buffer *out);
 
 PSH_END_DECLS

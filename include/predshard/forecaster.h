@@ -7,15 +7,16 @@
 PSH_BEGIN_DECLS
 
 /**
- * One regular series per table, tenant, template, label and partition; each is forecast by the seasonal naive
- * and damped additive Holt-Winters at two seasons, weighted by rolling out-of-sample error, with conformal
- * intervals from its own scored forecasts.
+ * One regular series per table, queries of a table, tenant, template, label and partition; each is forecast by
+ * the seasonal naive and damped additive Holt-Winters at two seasons, weighted by rolling out-of-sample error,
+ * with conformal intervals from its own scored forecasts.
  *
  * Threads  Calls on one object must not overlap; observers take records from other threads.
  * Time     No clock inside. Event times may be out of order within lateness_ns; `now` never decreases.
  * Repeat   Same build, options and calls give the same saved bytes.
  * Source   Seasonal naive, damped Holt-Winters: Hyndman & Athanasopoulos, "Forecasting: Principles and
- *          Practice", 3rd ed., sections 5.2 and 8.3. Conformal: Vovk, Gammerman & Shafer 2005.
+ *          Practice", 3rd ed., sections 5.2 and 8.3. Conformal: Vovk, Gammerman & Shafer 2005;
+ *          its adaptive level: Gibbs & Candes 2021. doc/models.md has formulas and differences.
  */
 typedef struct psh_forecaster psh_forecaster;
 
@@ -89,12 +90,16 @@ PSH_API psh_status psh_forecaster_observe_write(psh_forecaster *f, const psh_wri
  * of their creation. A full buffer sheds the new record and counts it.
  */
 typedef struct psh_observer psh_observer;
-/** @param capacity  records, 1..2^20; 0 = 1024. */
+/**
+ * @param capacity  records, 1..2^20; 0 = 1024.
+ * @return PSH_OK, PSH_E_INVALID, PSH_E_NOMEM. Threads  the forecaster's.
+ */
 PSH_API psh_status psh_observer_create(psh_forecaster *f, uint32_t capacity, psh_observer **out);
 /** Drains nothing: what was not drained is lost. Threads  the forecaster's. NULL is allowed. */
 PSH_API void psh_observer_destroy(psh_observer *o);
 /** Wait-free, no allocation. Labels are kept as ids. @return PSH_OK, PSH_E_INVALID, PSH_E_LIMIT (full: shed). */
 PSH_API psh_status psh_observer_query(psh_observer *o, const psh_query_record *r);
+/** The same. */
 PSH_API psh_status psh_observer_write(psh_observer *o, const psh_write_record *r);
 /** @return records shed since creation. */
 PSH_API uint64_t psh_observer_shed(const psh_observer *o);
@@ -129,7 +134,8 @@ typedef struct psh_demand_request {
 } psh_demand_request;
 
 /**
- * Demand in a window: rows per interval and table, tenants' shares, views ranked, hot zones ranked.
+ * Demand in a window: rows per interval and table (the first 4096 intervals of each), tenants' shares, views
+ * ranked, hot zones ranked.
  * @return PSH_OK (perhaps with no entry), PSH_E_INVALID, PSH_E_NOMEM.
  */
 PSH_API psh_status psh_forecaster_demand(
@@ -159,6 +165,7 @@ typedef struct psh_forecaster_stats {
     double calibration_error; /**< of VIEW and ZONE confidence, 10 equal-mass bins; 0 if too few */
     uint64_t calibrated;  /**< predictions of VIEW and ZONE that came due */
 } psh_forecaster_stats;
+/** Fills the first out->struct_size bytes. @return PSH_OK, PSH_E_INVALID. */
 PSH_API psh_status psh_forecaster_get_stats(const psh_forecaster *f, psh_forecaster_stats *out);
 
 /** What was learned of one template. */
@@ -166,19 +173,24 @@ typedef struct psh_template_info {
     uint64_t id;
     psh_query *example;    /**< the latest query of it, borrowed */
     double count;          /**< weighted, all time */
-    double work;           /**< mean at the base */
+    double work;           /**< mean at the base, scaled to the span of data that requests reach over now */
     double duration_ns;    /**< mean */
     double rows;           /**< mean */
     int64_t align_ns;      /**< what the time bounds seen are multiples of; 0 = none */
     int64_t reach_ns;      /**< how far back it looks, the most seen */
     int64_t last_seen;
 } psh_template_info;
+/** @return templates known. */
 PSH_API size_t psh_forecaster_template_count(const psh_forecaster *f);
-/** By count, most first; ties by id. Borrowed until the next call that is not const. */
+/**
+ * By count, most first; ties by id. Borrowed until the next call that is not const.
+ * @return PSH_OK, PSH_E_NOT_FOUND, PSH_E_INVALID, PSH_E_NOMEM.
+ */
 PSH_API psh_status psh_forecaster_template(psh_forecaster *f, size_t i, psh_template_info *out);
 
+/** Appends one frame (doc/format.md). @return PSH_OK, PSH_E_INVALID, PSH_E_NOMEM (out unchanged). */
 PSH_API psh_status psh_forecaster_save(const psh_forecaster *f, psh_buffer *out);
-/** Options come with the bytes. */
+/** Options come with the bytes. @return as psh_schema_load. */
 PSH_API psh_status psh_forecaster_load(
     psh_env *env, psh_schema *schema, const void *data, size_t size, size_t max_bytes, psh_forecaster **out,
     psh_error *err);

@@ -34,8 +34,9 @@ typedef struct psh_map_options {
     uint32_t reserved;          /**< 0 */
 } psh_map_options;
 
-/** Writes the defaults into the first `size` bytes of *o. */
+/** Writes the defaults into the first `size` bytes of *o. @return PSH_OK, PSH_E_INVALID. */
 PSH_API psh_status psh_map_options_init(psh_map_options *o, uint32_t size);
+/** @return PSH_OK, PSH_E_INVALID, PSH_E_UNSUPPORTED, PSH_E_NOMEM. *out is the caller's, NULL on an error. */
 PSH_API psh_status psh_map_create(
     psh_env *env, psh_schema *schema, const psh_map_options *o, psh_map **out, psh_error *err);
 /** NULL is allowed. */
@@ -46,6 +47,7 @@ PSH_API void psh_map_destroy(psh_map *m);
  * lead_ns, activations and seals that are due. Intervals that exist are left as they are, but for holes that
  * failed creations left, and for arcs whose drop failed after another of their interval was dropped.
  * Pure: the map changes only through begin and complete.
+ * @return PSH_OK, PSH_E_INVALID, PSH_E_TIME, PSH_E_NOMEM; on an error `out` is as it was.
  */
 PSH_API psh_status psh_map_propose(
     psh_map *m, const psh_demand *demand, int64_t now, psh_wants *out, psh_error *err);
@@ -55,7 +57,10 @@ PSH_API psh_status psh_map_propose(
  * @return PSH_OK, PSH_E_STATE (illegal transition), PSH_E_LIMIT, PSH_E_INVALID, PSH_E_NOMEM.
  */
 PSH_API psh_status psh_map_begin(psh_map *m, const psh_action *a);
-/** It ended: PSH_OK makes the transition, an error takes it back. Repeating it does no harm. */
+/**
+ * It ended: PSH_OK makes the transition, an error takes it back. Repeating it does no harm.
+ * @return PSH_OK, also for what was never begun; PSH_E_INVALID.
+ */
 PSH_API psh_status psh_map_complete(psh_map *m, const psh_action *a, psh_status status, int64_t now);
 
 /**
@@ -74,15 +79,19 @@ PSH_API psh_status psh_map_reopen(psh_map *m, uint64_t partition);
  * Adds every partition that exists and is not dropped. An interval's arcs own their keys all together or not at
  * all: until its arcs tile the ring and the last of them is active, active ones are shown as warming; once one
  * of them is dropped, the others are shown no more. On failure the draft is good for nothing.
+ * @return PSH_OK, PSH_E_INVALID, PSH_E_NOMEM.
  */
 PSH_API psh_status psh_map_export(const psh_map *m, psh_world_draft *d);
+/** @return partitions, those being created among them. */
 PSH_API size_t psh_map_count(const psh_map *m);
 /**
  * By (table, interval, arc_first); quarantines last; one being created is warming. Borrowed.
  * @return NULL past the end.
  */
 PSH_API const psh_partition *psh_map_get(const psh_map *m, size_t i);
+/** Appends one frame (doc/format.md). @return PSH_OK, PSH_E_INVALID, PSH_E_NOMEM (out unchanged). */
 PSH_API psh_status psh_map_save(const psh_map *m, psh_buffer *out);
+/** Returns and max_bytes as psh_schema_load. */
 PSH_API psh_status psh_map_load(
     psh_env *env, psh_schema *schema, const void *data, size_t size, size_t max_bytes, psh_map **out,
     psh_error *err);

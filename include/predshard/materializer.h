@@ -32,16 +32,18 @@ typedef struct psh_materializer_options {
     uint32_t reserved;         /**< 0 */
 } psh_materializer_options;
 
-/** Writes the defaults into the first `size` bytes of *o. */
+/** Writes the defaults into the first `size` bytes of *o. @return PSH_OK, PSH_E_INVALID. */
 PSH_API psh_status psh_materializer_options_init(psh_materializer_options *o, uint32_t size);
+/** @return PSH_OK, PSH_E_INVALID, PSH_E_UNSUPPORTED, PSH_E_NOMEM. *out is the caller's, NULL on an error. */
 PSH_API psh_status psh_materializer_create(
     psh_env *env, psh_schema *schema, const psh_materializer_options *o, psh_materializer **out, psh_error *err);
 /** NULL is allowed. */
 PSH_API void psh_materializer_destroy(psh_materializer *m);
 
 /**
- * Chooses a level for every view in the demand by benefit per byte under the budget (full, partial or none),
- * with hysteresis for what exists, and adds BUILD_VIEW and DROP_VIEW wants for the difference.
+ * Chooses a level for every view in the demand by benefit per byte under the budget (full, partial or none; what
+ * does not fit as it is asked for reaches less far back), with hysteresis for what exists, and adds BUILD_VIEW and
+ * DROP_VIEW wants for the difference.
  * Only the counter of unread cycles changes. A BUILD_VIEW's generation is the times the view was begun before, a
  * DROP_VIEW's that of the life it ends.
  * @return PSH_OK, PSH_E_INVALID, PSH_E_NOMEM; on an error `out` is as it was.
@@ -129,7 +131,7 @@ PSH_API psh_status psh_materializer_refill(psh_materializer *m);
  */
 PSH_API psh_status psh_materializer_read(
     psh_materializer *m, uint64_t view, int64_t time_from, int64_t time_to, psh_answer *out);
-/** Adds views and their ready parts. */
+/** Adds views and their ready parts. @return PSH_OK, PSH_E_INVALID, PSH_E_NOMEM. */
 PSH_API psh_status psh_materializer_export(const psh_materializer *m, psh_world_draft *d);
 
 typedef struct psh_view_info {
@@ -138,17 +140,19 @@ typedef struct psh_view_info {
     uint32_t parts;
     uint32_t parts_ready;
     uint64_t groups;
-    uint64_t bytes;
+    uint64_t bytes;       /**< of what it holds, without room to grow: the same after a load */
     uint64_t reads;
     uint64_t applied;     /**< changes applied */
     uint64_t skipped;     /**< changes seen before */
     uint64_t filled;      /**< rows taken from scans */
 } psh_view_info;
+/** @return views begun and not ended. */
 PSH_API size_t psh_materializer_view_count(const psh_materializer *m);
 /** By id. @return PSH_OK, PSH_E_NOT_FOUND. */
 PSH_API psh_status psh_materializer_view(const psh_materializer *m, size_t i, psh_view_info *out);
 /** @return PSH_OK, PSH_E_STATE (a fill is under way), PSH_E_NOMEM. */
 PSH_API psh_status psh_materializer_save(const psh_materializer *m, psh_buffer *out);
+/** Returns and max_bytes as psh_schema_load. */
 PSH_API psh_status psh_materializer_load(
     psh_env *env, psh_schema *schema, const void *data, size_t size, size_t max_bytes, psh_materializer **out,
     psh_error *err);

@@ -63,19 +63,25 @@ typedef struct psh_want {
 /** A set of wants under construction, then handed to the tier allocator. Threads  one user at a time. */
 typedef struct psh_wants psh_wants;
 
+/** @return PSH_OK, PSH_E_INVALID, PSH_E_NOMEM. *out is the caller's, NULL on an error. */
 PSH_API psh_status psh_wants_create(psh_env *env, psh_wants **out);
 /** Cannot fail; NULL is allowed. */
 PSH_API void psh_wants_destroy(psh_wants *w);
+/** Forgets the wants, keeps the memory. */
 PSH_API void psh_wants_clear(psh_wants *w);
 /** Copies; references the definition. @return PSH_OK, PSH_E_INVALID, PSH_E_NOMEM (w unchanged). */
 PSH_API psh_status psh_wants_add(psh_wants *w, const psh_want *want, psh_error *err);
+/** @return wants in it. */
 PSH_API size_t psh_wants_count(const psh_wants *w);
 /** Borrowed from w. @return PSH_OK, PSH_E_NOT_FOUND. */
 PSH_API psh_status psh_wants_get(const psh_wants *w, size_t i, psh_want *out);
+/** Appends one frame (doc/format.md). @return PSH_OK, PSH_E_INVALID, PSH_E_NOMEM (out unchanged). */
 PSH_API psh_status psh_wants_save(const psh_wants *w, psh_buffer *out);
+/** Returns and max_bytes as psh_schema_load. */
 PSH_API psh_status psh_wants_load(
     psh_env *env, psh_schema *schema, const void *data, size_t size, size_t max_bytes, psh_wants **out,
     psh_error *err);
+/** Appends text. @return PSH_OK, PSH_E_INVALID, PSH_E_NOMEM. */
 PSH_API psh_status psh_wants_dump(const psh_wants *w, psh_buffer *out);
 
 /**
@@ -110,20 +116,25 @@ typedef struct psh_plan psh_plan;
 PSH_API psh_status psh_plan_create(
     psh_env *env, int64_t made_at, uint64_t epoch, const psh_action *actions, size_t n, size_t stride,
     psh_plan **out, psh_error *err);
+/** Takes one reference more. @return its argument. */
 PSH_API psh_plan *psh_plan_ref(psh_plan *p);
 /** Drops one reference; NULL is allowed. */
 PSH_API void psh_plan_unref(psh_plan *p);
+/** @return the `now` that it was made at. */
 PSH_API int64_t psh_plan_made_at(const psh_plan *p);
 /** @return the epoch of the world it was planned against. */
 PSH_API uint64_t psh_plan_epoch(const psh_plan *p);
+/** @return actions. */
 PSH_API size_t psh_plan_count(const psh_plan *p);
 /** Borrowed from p. @return PSH_OK, PSH_E_NOT_FOUND. */
 PSH_API psh_status psh_plan_get(const psh_plan *p, size_t i, psh_action *out);
+/** Appends one frame (doc/format.md). @return PSH_OK, PSH_E_INVALID, PSH_E_NOMEM (out unchanged). */
 PSH_API psh_status psh_plan_save(const psh_plan *p, psh_buffer *out);
+/** Returns and max_bytes as psh_schema_load. */
 PSH_API psh_status psh_plan_load(
     psh_env *env, psh_schema *schema, const void *data, size_t size, size_t max_bytes, psh_plan **out,
     psh_error *err);
-/** Appends text: one action a line, with its reason. */
+/** Appends text: one action a line, with its reason. @return PSH_OK, PSH_E_INVALID, PSH_E_NOMEM. */
 PSH_API psh_status psh_plan_dump(const psh_plan *p, psh_buffer *out);
 
 PSH_END_DECLS

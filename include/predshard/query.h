@@ -106,10 +106,11 @@ PSH_API void psh_query_spec_init(psh_query_spec *spec, uint32_t size);
  */
 PSH_API psh_status psh_query_create(
     psh_env *env, psh_schema *schema, const psh_query_spec *spec, psh_query **out, psh_error *err);
+/** Takes one reference more. @return its argument. */
 PSH_API psh_query *psh_query_ref(psh_query *q);
 /** Drops one reference; NULL is allowed. */
 PSH_API void psh_query_unref(psh_query *q);
-/** The canonical form, borrowed from q. Fills the first out->struct_size bytes. */
+/** The canonical form, borrowed from q. Fills the first out->struct_size bytes. @return PSH_OK, PSH_E_INVALID. */
 PSH_API psh_status psh_query_describe(const psh_query *q, psh_query_spec *out);
 /** @return the schema that it was made against, borrowed. */
 PSH_API psh_schema *psh_query_schema(const psh_query *q);
@@ -120,7 +121,9 @@ PSH_API psh_schema *psh_query_schema(const psh_query *q);
 PSH_API uint64_t psh_query_fingerprint(const psh_query *q);
 /** A 64-bit hash of the canonical form with all its constants and time bounds. Never 0. */
 PSH_API uint64_t psh_query_id(const psh_query *q);
+/** @return columns of the answer. */
 PSH_API size_t psh_query_output_count(const psh_query *q);
+/** @return PSH_OK, PSH_E_NOT_FOUND, PSH_E_INVALID. */
 PSH_API psh_status psh_query_output(const psh_query *q, size_t i, psh_output *out);
 /**
  * Whether one row of the table is among those asked for (predicates and time range; not visibility).
@@ -128,11 +131,13 @@ PSH_API psh_status psh_query_output(const psh_query *q, size_t i, psh_output *ou
  * @return 1 or 0.
  */
 PSH_API int32_t psh_query_matches_row(const psh_query *q, const psh_value *row);
+/** Appends one frame (doc/format.md). @return PSH_OK, PSH_E_INVALID, PSH_E_NOMEM (out unchanged). */
 PSH_API psh_status psh_query_save(const psh_query *q, psh_buffer *out);
+/** Returns and max_bytes as psh_schema_load. */
 PSH_API psh_status psh_query_load(
     psh_env *env, psh_schema *schema, const void *data, size_t size, size_t max_bytes, psh_query **out,
     psh_error *err);
-/** Appends one line that reads like SQL. */
+/** Appends one line that reads like SQL. @return PSH_OK, PSH_E_INVALID, PSH_E_NOMEM. */
 PSH_API psh_status psh_query_dump(const psh_query *q, psh_buffer *out);
 
 PSH_END_DECLS

@@ -20,8 +20,9 @@ typedef struct psh_router_options {
     uint32_t max_partitions; /**< partitions of a route in all; default 65536 */
 } psh_router_options;
 
-/** Writes the defaults into the first `size` bytes of *o. */
+/** Writes the defaults into the first `size` bytes of *o. @return PSH_OK, PSH_E_INVALID. */
 PSH_API psh_status psh_router_options_init(psh_router_options *o, uint32_t size);
+/** @return PSH_OK, PSH_E_INVALID, PSH_E_UNSUPPORTED, PSH_E_NOMEM. *out is the caller's, NULL on an error. */
 PSH_API psh_status psh_router_create(
     psh_env *env, const psh_router_options *o, psh_router **out, psh_error *err);
 /** NULL is allowed. */
@@ -60,7 +61,10 @@ typedef struct psh_route_request {
     uint64_t head_position;  /**< the source's last commit as the caller knows it; 0 = unknown */
 } psh_route_request;
 
-/** Sized by the router's options. */
+/**
+ * Sized by the router's options.
+ * @return PSH_OK, PSH_E_INVALID, PSH_E_NOMEM. *out is the caller's, NULL on an error.
+ */
 PSH_API psh_status psh_route_create(psh_router *r, psh_route **out);
 /** NULL is allowed. */
 PSH_API void psh_route_destroy(psh_route *route);
@@ -70,18 +74,22 @@ PSH_API void psh_route_destroy(psh_route *route);
  * head_position; or its interval is sealed and it holds the interval's last_position; or its commit_time is
  * not before now - max_staleness_ns. Base legs: the partitions that the tenant and time predicates leave,
  * one leg per (node, tier), and the quarantine where it holds rows of that time.
- * Among views the one with the fewest groups over the range wins, ties by id.
+ * Among views the one that covers most time wins, then the one with the fewest groups, then the least id.
+ * A head_position of 0 makes no part fresh. A view that follows its base serves no interval without an owner.
  * No allocation. The route borrows from world and query.
  * @return PSH_OK, PSH_E_LIMIT (too many legs or partitions), PSH_E_INVALID.
  */
 PSH_API psh_status psh_router_route(
     psh_router *r, const psh_world *world, const psh_route_request *request, psh_route *out);
+/** @return PSH_COVERAGE_*. */
 PSH_API uint32_t psh_route_coverage(const psh_route *route);
+/** @return legs. */
 PSH_API size_t psh_route_leg_count(const psh_route *route);
 /** @return PSH_OK, PSH_E_NOT_FOUND. */
 PSH_API psh_status psh_route_leg(const psh_route *route, size_t i, psh_leg *out);
 /** Why not whole: the closest view's PSH_MATCH_* reason, 0 for freshness or readiness. */
 PSH_API uint32_t psh_route_reason(const psh_route *route);
+/** Appends text. @return PSH_OK, PSH_E_INVALID, PSH_E_NOMEM. */
 PSH_API psh_status psh_route_dump(const psh_route *route, psh_buffer *out);
 
 /** Where a row goes. */
@@ -109,6 +117,7 @@ typedef struct psh_router_stats {
     uint64_t writes;
     uint64_t quarantined;
 } psh_router_stats;
+/** Fills the first out->struct_size bytes. @return PSH_OK, PSH_E_INVALID. */
 PSH_API psh_status psh_router_get_stats(const psh_router *r, psh_router_stats *out);
 
 PSH_END_DECLS

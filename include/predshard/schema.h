@@ -71,9 +71,11 @@ typedef struct psh_schema psh_schema;
  */
 PSH_API psh_status psh_schema_create(
     psh_env *env, const psh_table_spec *tables, size_t n, size_t stride, psh_schema **out, psh_error *err);
+/** Takes one reference more. @return its argument. */
 PSH_API psh_schema *psh_schema_ref(psh_schema *s);
 /** Drops one reference; NULL is allowed. */
 PSH_API void psh_schema_unref(psh_schema *s);
+/** @return tables; their ids are below it. */
 PSH_API size_t psh_schema_table_count(const psh_schema *s);
 /** Borrows into s; strides are those of this build. @return PSH_OK, PSH_E_NOT_FOUND. */
 PSH_API psh_status psh_schema_table(const psh_schema *s, uint32_t table, psh_table_spec *out);
@@ -81,11 +83,16 @@ PSH_API psh_status psh_schema_table(const psh_schema *s, uint32_t table, psh_tab
 PSH_API uint32_t psh_schema_find_table(const psh_schema *s, const char *name);
 /** @return the column's index or PSH_NONE. */
 PSH_API uint32_t psh_schema_find_column(const psh_schema *s, uint32_t table, const char *name);
+/** Appends one frame (doc/format.md). @return PSH_OK, PSH_E_INVALID, PSH_E_NOMEM (out unchanged). */
 PSH_API psh_status psh_schema_save(const psh_schema *s, psh_buffer *out);
-/** @param max_bytes  most memory the loaded value may take; 0 = 64 MiB. The same in every load. */
+/**
+ * @param max_bytes  most memory the loaded value may take; 0 = 64 MiB. The same in every load.
+ * @return PSH_OK, PSH_E_INVALID, PSH_E_CORRUPT, PSH_E_NEWER, PSH_E_UNSUPPORTED (.xz without liblzma), PSH_E_LIMIT,
+ *         PSH_E_NOMEM. *out is the caller's, NULL on an error.
+ */
 PSH_API psh_status psh_schema_load(
     psh_env *env, const void *data, size_t size, size_t max_bytes, psh_schema **out, psh_error *err);
-/** Appends text, one fact a line. */
+/** Appends text, one fact a line. @return PSH_OK, PSH_E_INVALID, PSH_E_NOMEM. */
 PSH_API psh_status psh_schema_dump(const psh_schema *s, psh_buffer *out);
 
 /**
@@ -111,7 +118,7 @@ PSH_API psh_status psh_key_append(psh_buffer *out, const psh_value *v);
 PSH_API psh_status psh_key_read(
     const void *data, size_t size, size_t *used, psh_buffer *scratch, psh_value *out);
 
-/** A tenant's id everywhere: 64 bits from its value, never 0, equal on all machines (SipHash-2-4, fixed key). */
+/** A tenant's id everywhere: 64 bits from its type and value, never 0, equal on all machines (doc/format.md). */
 PSH_API uint64_t psh_tenant_id(const psh_value *tenant);
 /** A tenant's place on the ring 0..2^64-1 within a segment. */
 PSH_API uint64_t psh_ring_point(uint64_t tenant_id, uint32_t segment);

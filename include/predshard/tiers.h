@@ -38,13 +38,19 @@ typedef struct psh_tiers_options {
     uint32_t view_tier;             /**< tier that holds views; default 0 */
 } psh_tiers_options;
 
-/** Writes the defaults into the first `size` bytes of *o. */
+/** Writes the defaults into the first `size` bytes of *o. @return PSH_OK, PSH_E_INVALID. */
 PSH_API psh_status psh_tiers_options_init(psh_tiers_options *o, uint32_t size);
-/** @param o  Copied deeply. */
+/**
+ * @param o  Copied deeply.
+ * @return PSH_OK, PSH_E_INVALID, PSH_E_UNSUPPORTED, PSH_E_NOMEM. *out is the caller's, NULL on an error.
+ */
 PSH_API psh_status psh_tiers_create(psh_env *env, const psh_tiers_options *o, psh_tiers **out, psh_error *err);
 /** NULL is allowed. */
 PSH_API void psh_tiers_destroy(psh_tiers *t);
-/** Adds wants: archive and drop what its age asks for, oldest first. Pure. */
+/**
+ * Adds wants: archive and drop what its age asks for, oldest first. Pure.
+ * @return PSH_OK, PSH_E_INVALID, PSH_E_NOMEM; on an error `out` is as it was.
+ */
 PSH_API psh_status psh_tiers_propose(
     psh_tiers *t, const psh_world *world, int64_t now, psh_wants *out, psh_error *err);
 /**
@@ -57,6 +63,7 @@ PSH_API psh_status psh_tiers_propose(
  * @param schema  names the partitions
  * @param world  NULL before the first epoch
  * @param fence  goes into each action
+ * @return PSH_OK, PSH_E_INVALID, PSH_E_NOMEM.
  */
 PSH_API psh_status psh_tiers_place(
     psh_tiers *t, const psh_wants *wants, psh_schema *schema, const psh_world *world, int64_t now, uint64_t fence,
@@ -70,6 +77,7 @@ typedef struct psh_left_out {
     uint32_t waiting;   /**< what it depends on was left out */
     uint32_t repeated;  /**< the same action was wanted twice */
 } psh_left_out;
+/** Fills the first out->struct_size bytes. @return PSH_OK, PSH_E_INVALID. */
 PSH_API psh_status psh_tiers_left_out(const psh_tiers *t, psh_left_out *out);
 /**
  * An action starts: its bytes become planned; a move holds both places until it completes. Repeating it does
@@ -90,7 +98,7 @@ PSH_API psh_status psh_tiers_complete(psh_tiers *t, const psh_action *a, psh_sta
  * @return PSH_OK, PSH_E_NOT_FOUND.
  */
 PSH_API psh_status psh_tiers_observe_usage(psh_tiers *t, uint64_t subject, uint64_t bytes);
-/** Adds the accounts. */
+/** Adds the accounts. @return PSH_OK, PSH_E_INVALID, PSH_E_NOMEM. */
 PSH_API psh_status psh_tiers_export(const psh_tiers *t, psh_world_draft *d);
 
 typedef struct psh_account {
@@ -106,11 +114,15 @@ typedef struct psh_account {
     uint64_t released_total; /**< bytes ever given back; granted - released = planned + reserved + used */
     uint64_t overflow;       /**< bytes filled now for which the capacity has no room; not in used */
 } psh_account;
+/** @return accounts. */
 PSH_API size_t psh_tiers_account_count(const psh_tiers *t);
+/** By (node, tier). @return PSH_OK, PSH_E_NOT_FOUND, PSH_E_INVALID. */
 PSH_API psh_status psh_tiers_account(const psh_tiers *t, size_t i, psh_account *out);
 /** Checks that every account balances. @return PSH_OK, PSH_E_INTERNAL. */
 PSH_API psh_status psh_tiers_check(const psh_tiers *t);
+/** Appends one frame (doc/format.md). @return PSH_OK, PSH_E_INVALID, PSH_E_NOMEM (out unchanged). */
 PSH_API psh_status psh_tiers_save(const psh_tiers *t, psh_buffer *out);
+/** Returns and max_bytes as psh_schema_load. */
 PSH_API psh_status psh_tiers_load(
     psh_env *env, const void *data, size_t size, size_t max_bytes, psh_tiers **out, psh_error *err);
 

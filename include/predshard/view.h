@@ -34,17 +34,21 @@ PSH_API void psh_view_spec_init(psh_view_spec *spec, uint32_t size);
 /** @param spec  Copied; the definition is referenced. @return PSH_OK, PSH_E_INVALID, PSH_E_UNSUPPORTED,
  *  PSH_E_NOMEM. */
 PSH_API psh_status psh_view_create(psh_env *env, const psh_view_spec *spec, psh_view **out, psh_error *err);
+/** Takes one reference more. @return its argument. */
 PSH_API psh_view *psh_view_ref(psh_view *v);
 /** Drops one reference; NULL is allowed. */
 PSH_API void psh_view_unref(psh_view *v);
-/** Borrowed from v. */
+/** Borrowed from v. @return PSH_OK, PSH_E_INVALID. */
 PSH_API psh_status psh_view_describe(const psh_view *v, psh_view_spec *out);
 /** The definition's psh_query_id: equal definitions have one id, whatever their names. Never 0. */
 PSH_API uint64_t psh_view_id(const psh_view *v);
+/** Appends one frame (doc/format.md). @return PSH_OK, PSH_E_INVALID, PSH_E_NOMEM (out unchanged). */
 PSH_API psh_status psh_view_save(const psh_view *v, psh_buffer *out);
+/** Returns and max_bytes as psh_schema_load. */
 PSH_API psh_status psh_view_load(
     psh_env *env, psh_schema *schema, const void *data, size_t size, size_t max_bytes, psh_view **out,
     psh_error *err);
+/** Appends text. @return PSH_OK, PSH_E_INVALID, PSH_E_NOMEM. */
 PSH_API psh_status psh_view_dump(const psh_view *v, psh_buffer *out);
 
 /**

@@ -83,27 +83,37 @@ typedef struct psh_world psh_world;
 /** A world under construction: objects export their state into it. Threads  one user at a time. */
 typedef struct psh_world_draft psh_world_draft;
 
+/** @return PSH_OK, PSH_E_INVALID, PSH_E_NOMEM. *out is the caller's, NULL on an error. */
 PSH_API psh_status psh_world_draft_create(
     psh_env *env, psh_schema *schema, uint64_t epoch, int64_t now, psh_world_draft **out);
 /** Cannot fail; NULL is allowed. */
 PSH_API void psh_world_draft_destroy(psh_world_draft *d);
+/** Copies. @return PSH_OK, PSH_E_INVALID, PSH_E_NOMEM (the draft unchanged). The same in each add. */
 PSH_API psh_status psh_world_draft_add_partition(psh_world_draft *d, const psh_partition *p);
+/** Copies. */
 PSH_API psh_status psh_world_draft_add_tier(psh_world_draft *d, const psh_tier_info *t);
+/** Takes a reference of its own. */
 PSH_API psh_status psh_world_draft_add_view(psh_world_draft *d, psh_view *v);
+/** Copies. */
 PSH_API psh_status psh_world_draft_add_view_part(psh_world_draft *d, const psh_view_part *p);
 /**
  * Checks the invariants and freezes: in each interval the arcs of the partitions that own keys (active,
- * sealed, archived) do not overlap; an interval that has any has no gap; ids are unique; parts name views.
+ * sealed, archived) do not overlap; an interval that has any has no gap; ids are unique; parts name views, and are
+ * whole intervals of their tables.
  * @return PSH_OK, PSH_E_INVALID (err says which), PSH_E_NOMEM. The draft stays the caller's.
  */
 PSH_API psh_status psh_world_create(const psh_world_draft *d, psh_world **out, psh_error *err);
+/** Takes one reference more. @return its argument. */
 PSH_API psh_world *psh_world_ref(psh_world *w);
 /** Drops one reference; NULL is allowed. */
 PSH_API void psh_world_unref(psh_world *w);
+/** @return its number, higher than that of worlds before. */
 PSH_API uint64_t psh_world_epoch(const psh_world *w);
 /** @return the time it was made at. */
 PSH_API int64_t psh_world_time(const psh_world *w);
+/** @return the schema, borrowed. */
 PSH_API psh_schema *psh_world_schema(const psh_world *w);
+/** @return partitions, shadows and quarantines too. */
 PSH_API size_t psh_world_partition_count(const psh_world *w);
 /** By (table, interval, arc_first); quarantines last. @return NULL past the end. Borrowed. */
 PSH_API const psh_partition *psh_world_partition(const psh_world *w, size_t i);
@@ -120,18 +130,23 @@ PSH_API const psh_partition *psh_world_locate(const psh_world *w, uint32_t table
  */
 PSH_API void psh_world_partitions_between(
     const psh_world *w, uint32_t table, int64_t from, int64_t to, size_t *first, size_t *end);
+/** @return tiers. */
 PSH_API size_t psh_world_tier_count(const psh_world *w);
 /** By (node, tier). Borrowed; NULL past the end. */
 PSH_API const psh_tier_info *psh_world_tier(const psh_world *w, size_t i);
+/** @return views. */
 PSH_API size_t psh_world_view_count(const psh_world *w);
 /** By id. Borrowed; NULL past the end. */
 PSH_API psh_view *psh_world_view(const psh_world *w, size_t i);
 /** The parts of view i, by (time_from, node). Borrowed. */
 PSH_API const psh_view_part *psh_world_view_parts(const psh_world *w, size_t i, size_t *count);
+/** Appends one frame (doc/format.md). @return PSH_OK, PSH_E_INVALID, PSH_E_NOMEM (out unchanged). */
 PSH_API psh_status psh_world_save(const psh_world *w, psh_buffer *out);
+/** Returns and max_bytes as psh_schema_load. */
 PSH_API psh_status psh_world_load(
     psh_env *env, psh_schema *schema, const void *data, size_t size, size_t max_bytes, psh_world **out,
     psh_error *err);
+/** Appends text. @return PSH_OK, PSH_E_INVALID, PSH_E_NOMEM. */
 PSH_API psh_status psh_world_dump(const psh_world *w, psh_buffer *out);
 
 /**
@@ -150,7 +165,10 @@ typedef struct psh_worlds_stats {
     uint64_t retired;      /**< worlds waiting for readers */
 } psh_worlds_stats;
 
-/** @param max_readers  1..4096; 0 = 64. */
+/**
+ * @param max_readers  1..4096; 0 = 64.
+ * @return PSH_OK, PSH_E_INVALID, PSH_E_NOMEM. *out is the caller's, NULL on an error.
+ */
 PSH_API psh_status psh_worlds_create(psh_env *env, uint32_t max_readers, psh_worlds **out);
 /** No reader may be left. NULL is allowed. */
 PSH_API void psh_worlds_destroy(psh_worlds *ws);
@@ -162,7 +180,7 @@ PSH_API void psh_worlds_destroy(psh_worlds *ws);
 PSH_API psh_status psh_worlds_publish(psh_worlds *ws, psh_world *w);
 /** The current world for the writer's own use, borrowed until the next publish; NULL before the first. */
 PSH_API psh_world *psh_worlds_current(psh_worlds *ws);
-/** Frees first what no reader holds any more. Threads  the one writer. */
+/** Frees first what no reader holds any more. Threads  the one writer. @return PSH_OK, PSH_E_INVALID. */
 PSH_API psh_status psh_worlds_get_stats(psh_worlds *ws, psh_worlds_stats *out);
 /** @return PSH_OK, PSH_E_LIMIT (no slot free), PSH_E_NOMEM. Threads  any. */
 PSH_API psh_status psh_reader_create(psh_worlds *ws, psh_reader **out);

@@ -82,7 +82,8 @@ static void get_residuals(pshi_cursor *c, pshi_residuals *r) {
 
     r->alpha = get_amount(c);
     /* Until it is full the ring begins at 0, so that the next goes behind the last. */
-    if (count > r->cap || head >= r->cap || (count < r->cap && head != count) || r->alpha < LEAST_ALPHA || r->alpha > MOST_ALPHA) {
+    if (count > r->cap || head >= r->cap || (count < r->cap && head != count) || r->alpha < LEAST_ALPHA ||
+        r->alpha > MOST_ALPHA) {
         r->alpha = (float)PSHI_MISS;
         pshi_read_bad(c);
         return;

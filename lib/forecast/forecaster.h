@@ -23,6 +23,11 @@ struct psh_forecaster {
     size_t cursor;           /* where the search for series to refit goes on */
     uint64_t observed;
     uint64_t shed;
+    int64_t latest;          /* bucket of the latest record, so that the next divides nothing: most share it */
+    int64_t latest_start;    /* where it starts; with `latest_end` equal, none is known */
+    int64_t latest_end;
+    size_t hint[PSH_SUBJECT_QUERIES + 1]; /* by kind: where the series found last stood; checked before use */
+    uint32_t latest_slot;    /* its place among the open ones */
     uint32_t anchored;       /* 1 once `closed` means something */
     uint32_t stepped;        /* 1 once `now` means something */
 };

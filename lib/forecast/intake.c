@@ -72,12 +72,24 @@ static int64_t first_open(const psh_forecaster *f, int64_t bucket) {
     return f->anchored ? f->closed : bucket - (int64_t)f->shape.late - 2;
 }
 
+static void find_bucket(psh_forecaster *f, int64_t time) {
+    if (time >= f->latest_start && time < f->latest_end)
+        return;
+    f->latest = pshi_bucket(&f->shape, time);
+    f->latest_slot = pshi_slot(f->latest, f->shape.open);
+    f->latest_start = pshi_bucket_start(&f->shape, f->latest);
+    f->latest_end = pshi_time_add(f->latest_start, f->shape.bucket_ns);
+    if (f->latest_start == PSH_TIME_MIN || f->latest_end == PSH_TIME_MAX) /* clamped: not where they say */
+        f->latest_end = f->latest_start;
+}
+
 /* @return 1 if the bucket is open: neither too late nor farther ahead than memory is held for. */
 static int begin(intake *in, psh_forecaster *f, int64_t time) {
     int64_t ahead;
 
     in->f = f;
-    in->bucket = pshi_bucket(&f->shape, time);
+    find_bucket(f, time);
+    in->bucket = f->latest;
     in->before = f->store.count;
     in->shed = f->shed;
     in->count = 0;
@@ -96,10 +108,24 @@ static int has_series_room(const psh_forecaster *f, uint32_t kind) {
     return pshi_forecaster_bytes(f) + pshi_series_bytes(&f->shape, kind) <= f->o.max_bytes;
 }
 
+/* Neighbouring records are often of one table, and of one tenant: those need no hash. */
+static pshi_series *find_series(psh_forecaster *f, const psh_subject *subject) {
+    size_t *hint = &f->hint[subject->kind];
+    uint32_t i;
+
+    if (*hint < f->store.count && pshi_subject_compare(&f->store.list[*hint]->subject, subject) == 0)
+        return f->store.list[*hint];
+    i = pshi_store_index(&f->store, subject);
+    if (i == PSH_NONE)
+        return NULL;
+    *hint = i;
+    return f->store.list[i];
+}
+
 /* A series that a limit refuses is counted as shed; the record still counts in the others. */
 static psh_status add_series(intake *in, uint32_t kind, uint32_t table, uint64_t id) {
     psh_subject subject = { kind, table, id };
-    pshi_series *s = pshi_store_find(&in->f->store, &subject);
+    pshi_series *s = find_series(in->f, &subject);
     psh_status st = PSH_OK;
 
     if (!s && !has_series_room(in->f, kind)) {
@@ -151,7 +177,7 @@ static psh_status finish(intake *in, double amount, double bytes) {
     f->closed = first_open(f, in->bucket);
     f->anchored = 1;
     for (i = 0; i < in->count; i++)
-        pshi_series_add(in->series[i], &f->shape, in->bucket, amount, bytes);
+        pshi_series_add(in->series[i], in->bucket, f->latest_slot, amount, bytes);
     f->observed++;
     return PSH_OK;
 }
@@ -201,6 +227,13 @@ static void evict_template(psh_forecaster *f) {
     f->shed++;
 }
 
+static int64_t first_row(const psh_forecaster *f, uint32_t table) {
+    psh_subject subject = { PSH_SUBJECT_TABLE, table, 0 };
+    const pshi_series *s = pshi_store_find(&f->store, &subject);
+
+    return s ? pshi_bucket_start(&f->shape, s->start) : PSH_TIME_MAX;
+}
+
 psh_status pshi_take_query(psh_forecaster *f, const psh_query_record *r) {
     uint64_t id = psh_query_fingerprint(r->query);
     pshi_template *t = pshi_templates_find(&f->templates, id), *made = NULL;
@@ -226,7 +259,7 @@ psh_status pshi_take_query(psh_forecaster *f, const psh_query_record *r) {
             pshi_templates_remove(f->env, &f->templates, f->templates.count - 1);
         return st;
     }
-    pshi_template_learn(made ? made : t, r, pshi_half_life(f));
+    pshi_template_learn(made ? made : t, r, pshi_half_life(f), first_row(f, spec.table));
     f->templates.ordered = 0;
     if (made)
         evict_template(f);

@@ -173,12 +173,16 @@ static void get_numbers(pshi_cursor *c, pshi_template *t) {
     t->bytes = pshi_get_f64(c);
     t->work = pshi_get_f64(c);
     t->work_count = pshi_get_f64(c);
+    t->span = pshi_get_f64(c);
+    t->span_now = pshi_get_f64(c);
     t->recent = pshi_get_f64(c);
     t->align_ns = pshi_get_int(c);
     t->reach_ns = pshi_get_int(c);
     t->last_seen = pshi_get_int(c);
-    if (!(t->count > 0) || t->count > PSHI_MOST_LOAD || t->work_count > t->count || !is_sum(t->duration, t->count) ||
-        !is_sum(t->rows, t->count) || !is_sum(t->bytes, t->count) || !is_sum(t->work, t->work_count))
+    if (!(t->count > 0) || t->count > PSHI_MOST_LOAD || t->work_count < 0 || t->work_count > t->count)
+        pshi_read_bad(c);
+    if (!is_sum(t->duration, t->count) || !is_sum(t->rows, t->count) || !is_sum(t->bytes, t->count) ||
+        !is_sum(t->work, t->work_count) || !is_sum(t->span, t->work_count) || !is_sum(t->span_now, 1))
         pshi_read_bad(c);
     if (fabs(t->recent) > PSHI_MOST_LOAD)
         pshi_read_bad(c);

@@ -112,6 +112,8 @@ static void put_templates(pshi_writer *w, const psh_forecaster *f) {
         pshi_put_f64(w, t->bytes);
         pshi_put_f64(w, t->work);
         pshi_put_f64(w, t->work_count);
+        pshi_put_f64(w, t->span);
+        pshi_put_f64(w, t->span_now);
         pshi_put_f64(w, t->recent);
         pshi_put_int(w, t->align_ns);
         pshi_put_int(w, t->reach_ns);

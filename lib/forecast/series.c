@@ -74,14 +74,6 @@ static double at_most_load(double x) {
     return x < PSHI_MOST_LOAD ? x : PSHI_MOST_LOAD;
 }
 
-void pshi_series_add(pshi_series *s, const pshi_shape *shape, int64_t bucket, double amount, double bytes) {
-    s->open[pshi_slot(bucket, shape->open)] += amount;
-    s->rows += amount;
-    s->bytes += bytes;
-    if (bucket < s->start)
-        s->start = bucket;
-}
-
 int64_t pshi_series_age(const pshi_series *s, int64_t closed) {
     return closed > s->start ? closed - s->start : 0;
 }
@@ -260,7 +252,8 @@ static void learn(pshi_series *s, const pshi_shape *shape, int64_t bucket, doubl
     for (k = 0; k < PSHI_SEASONS; k++) {
         m = shape->season[k];
         if (s->holt[k].alpha > 0)
-            pshi_holt_update(&s->holt[k], &s->season[k][pshi_slot(bucket, m)], y, (uint32_t)((age - 1) / (int64_t)m));
+            pshi_holt_update(
+                &s->holt[k], &s->season[k][pshi_slot(bucket, m)], y, (uint32_t)((age - 1) / (int64_t)m));
     }
 }
 

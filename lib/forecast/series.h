@@ -51,13 +51,15 @@ typedef struct pshi_tally {
 } pshi_tally;
 
 typedef struct pshi_series {
+    /* What an observation touches stands together, in one line of the cache. */
     psh_subject subject;
     int64_t start;      /* bucket of the first event */
+    double *open;       /* Shape [shape.open] */
+    double rows;        /* faded sums: bytes / rows is the mean size */
+    double bytes;
     int64_t fit_at;     /* closed buckets at which parameters are chosen next */
     int64_t idle;       /* closed buckets since the last that was not zero */
     double mean;        /* faded mean per bucket; plain until there is a season */
-    double rows;        /* faded sums: bytes / rows is the mean size */
-    double bytes;
     double raw_next;    /* templates: probability that the next bucket has a request, < 0: none */
     double shown_next;
     pshi_tally tally;
@@ -66,7 +68,6 @@ typedef struct pshi_series {
     pshi_residuals residual[PSHI_GROUPS];
     pshi_residuals total_residual;
     pshi_total total[PSHI_TOTALS];
-    double *open;                 /* Shape [shape.open] */
     float *ring;                  /* Shape [shape.ring] */
     float *season[PSHI_SEASONS];  /* Shape [shape.season[k]] */
     pshi_made *made[PSHI_GROUPS]; /* Shape [shape.lead[g]] */
@@ -79,8 +80,14 @@ pshi_series *pshi_series_create(psh_env *env, const pshi_shape *shape, const psh
 /** Forgets all but the mean size of a row. */
 void pshi_series_reset(pshi_series *s, const pshi_shape *shape, int64_t start);
 
-/** Adds to an open bucket. */
-void pshi_series_add(pshi_series *s, const pshi_shape *shape, int64_t bucket, double amount, double bytes);
+/** Adds to an open bucket; slot is its place among the open ones. */
+static inline void pshi_series_add(pshi_series *s, int64_t bucket, uint32_t slot, double amount, double bytes) {
+    s->open[slot] += amount;
+    s->rows += amount;
+    s->bytes += bytes;
+    if (bucket < s->start)
+        s->start = bucket;
+}
 /** Closes `bucket`, the first open one: scores what was forecast for it, learns, forecasts anew. */
 void pshi_series_close(pshi_series *s, const pshi_shape *shape, int64_t bucket, pshi_calibration *c);
 /** @return 1 if parameters should be chosen again; `closed` is the first open bucket. */

@@ -26,12 +26,16 @@ void pshi_store_free(psh_env *env, pshi_store *st) {
     pshi_idmap_free(env, &st->map);
 }
 
-pshi_series *pshi_store_find(const pshi_store *st, const psh_subject *subject) {
+uint32_t pshi_store_index(const pshi_store *st, const psh_subject *subject) {
     uint32_t i = pshi_idmap_find(&st->map, subject_hash(subject));
 
-    if (i == PSH_NONE || pshi_subject_compare(&st->list[i]->subject, subject) != 0)
-        return NULL;
-    return st->list[i];
+    return i == PSH_NONE || pshi_subject_compare(&st->list[i]->subject, subject) != 0 ? PSH_NONE : i;
+}
+
+pshi_series *pshi_store_find(const pshi_store *st, const psh_subject *subject) {
+    uint32_t i = pshi_store_index(st, subject);
+
+    return i == PSH_NONE ? NULL : st->list[i];
 }
 
 psh_status pshi_store_add(
@@ -74,9 +78,9 @@ void pshi_store_remove(psh_env *env, pshi_store *st, const pshi_shape *shape, si
 }
 
 void pshi_store_drop(psh_env *env, pshi_store *st, const pshi_shape *shape, const psh_subject *subject) {
-    uint32_t i = pshi_idmap_find(&st->map, subject_hash(subject));
+    uint32_t i = pshi_store_index(st, subject);
 
-    if (i != PSH_NONE && pshi_subject_compare(&st->list[i]->subject, subject) == 0)
+    if (i != PSH_NONE)
         pshi_store_remove(env, st, shape, i);
 }
 

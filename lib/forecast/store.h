@@ -16,6 +16,8 @@ typedef struct pshi_store {
 } pshi_store;
 
 void pshi_store_free(psh_env *env, pshi_store *st);
+/** @return the index of the series or PSH_NONE. */
+uint32_t pshi_store_index(const pshi_store *st, const psh_subject *subject);
 /** @return the series or NULL. */
 pshi_series *pshi_store_find(const pshi_store *st, const psh_subject *subject);
 /** Adds a series of a subject that has none. @return PSH_OK, PSH_E_NOMEM, PSH_E_EXISTS (hashes clash). */

@@ -11,6 +11,8 @@
 #include "math/stats.h"
 
 #define FEW 64u /* templates compared for eviction: the one chosen is among the least 5 % but once in 26 times */
+#define SPAN_FADE 0.05   /* of the mean span of requests */
+#define MOST_GROWTH 1e6 /* of work against what was recorded */
 
 void pshi_templates_free(psh_env *env, pshi_templates *t) {
     size_t i;
@@ -118,7 +120,34 @@ static void learn_bounds(pshi_template *t, const psh_query_record *r) {
         t->align_ns = align_with(t->align_ns, spec.time_to, table.interval_origin);
 }
 
-void pshi_template_learn(pshi_template *t, const psh_query_record *r, int64_t half_life) {
+/* Hours of data that a request reaches over: its time range, as far as there can be rows. */
+static double span_of(const psh_query_record *r, int64_t first) {
+    psh_query_spec spec = { sizeof spec };
+    int64_t from, to;
+
+    (void)psh_query_describe(r->query, &spec);
+    from = spec.time_from > first ? spec.time_from : first;
+    to = spec.time_to < r->time ? spec.time_to : r->time;
+    return to > from ? ((double)to - (double)from) / (double)PSH_HOUR : 0;
+}
+
+/*
+ * Once a view answers, nothing is recorded at the base any more, while data grow: the mean of what was recorded
+ * is scaled by the data that requests reach over now.
+ */
+static double work_now(const pshi_template *t) {
+    double growth;
+
+    if (t->work_count <= 0)
+        return 0;
+    growth = t->span > 0 ? t->span_now * t->work_count / t->span : 1;
+    return t->work / t->work_count * (growth < MOST_GROWTH ? growth : MOST_GROWTH);
+}
+
+void pshi_template_learn(pshi_template *t, const psh_query_record *r, int64_t half_life, int64_t first) {
+    double span = span_of(r, first);
+
+    t->span_now = t->count > 0 ? t->span_now + SPAN_FADE * (span - t->span_now) : span;
     learn_recent(t, r, half_life);
     t->count += r->weight;
     t->duration += r->weight * (double)r->duration_ns;
@@ -127,6 +156,7 @@ void pshi_template_learn(pshi_template *t, const psh_query_record *r, int64_t ha
     if (r->at_base) {
         t->work += r->weight * (double)r->work;
         t->work_count += r->weight;
+        t->span += r->weight * span;
     }
     if (r->time >= t->last_seen) {
         t->last_seen = r->time;
@@ -184,7 +214,7 @@ void pshi_template_info(const pshi_template *t, psh_template_info *out) {
     out->id = t->id;
     out->example = t->example;
     out->count = t->count;
-    out->work = t->work_count > 0 ? t->work / t->work_count : 0;
+    out->work = work_now(t);
     out->duration_ns = t->count > 0 ? t->duration / t->count : 0;
     out->rows = t->count > 0 ? t->rows / t->count : 0;
     out->align_ns = t->align_ns;

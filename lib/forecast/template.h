@@ -17,6 +17,8 @@ typedef struct pshi_template {
     double bytes;
     double work;         /* weighted sum of records at the base */
     double work_count;
+    double span;         /* weighted sum of the same records' hours of data that they reached over */
+    double span_now;     /* the same of all records, at the base or not: faded mean */
     double recent;       /* log2 of the count that halves every half life, moved to time 0, in half lives */
     int64_t align_ns;
     int64_t reach_ns;
@@ -45,8 +47,8 @@ void pshi_templates_remove(psh_env *env, pshi_templates *t, size_t i);
  * that the seed picks, so that a flood of new templates costs no walk over all of them each.
  */
 size_t pshi_templates_least(const pshi_templates *t, size_t n, uint64_t seed);
-/** One request more. */
-void pshi_template_learn(pshi_template *t, const psh_query_record *r, int64_t half_life);
+/** One request more. @param first  time of the table's first row known; PSH_TIME_MAX if there is none */
+void pshi_template_learn(pshi_template *t, const psh_query_record *r, int64_t half_life, int64_t first);
 /** Makes t->order. @return PSH_OK, PSH_E_NOMEM. */
 psh_status pshi_templates_sort(psh_env *env, pshi_templates *t);
 void pshi_template_info(const pshi_template *t, psh_template_info *out);

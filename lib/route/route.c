@@ -127,26 +127,49 @@ static int is_better_view(const candidate *c, const candidate *best) {
     return c->covered && c->groups < best->groups;
 }
 
-/* @return the closest view's reason; best->covered stays 0 if none serves any time. */
-static uint32_t choose_view(const pshi_routing *r, candidate *best) {
-    uint32_t closest = PSH_MATCH_TABLE;
-    candidate c = { 0, 0, 0, 0 };
-    uint32_t reason;
-    pshi_walk w;
+/* Cheap, and never refuses a view that matches. */
+static int may_match(const pshi_routing *r, const pshi_view_index *v) {
+    const pshi_query_columns *asks = pshi_query_column_sets(r->request->query);
+    uint64_t lacks = (v->columns.predicates & ~asks->predicates) | (asks->groups & ~v->columns.groups) |
+                     (asks->measures & ~v->columns.measures) | (asks->extremes & ~v->columns.extremes);
+
+    if (lacks || v->visibility != r->spec->visibility)
+        return 0;
+    return v->bucket ? r->spec->bucket_ns % v->bucket == 0 : r->spec->bucket_ns == 0;
+}
+
+/* @return 1 if a view matches; best->covered stays 0 if none serves any time. */
+static int choose_view(const pshi_routing *r, candidate *best) {
     const pshi_table_index *t = &r->world->tables[r->spec->table];
+    candidate c = { 0, 0, 0, 0 };
+    int matches = 0;
+    pshi_walk w;
     size_t i;
 
     memset(best, 0, sizeof *best);
     for (i = t->view_first; i < t->view_end; i++) {
-        c.view = r->world->table_views[i];
-        reason = pshi_walk_begin(r, c.view, &w);
-        if (closest != PSH_MATCH_YES && (reason == PSH_MATCH_YES || reason > closest))
-            closest = reason;
-        if (reason != PSH_MATCH_YES)
+        c.view = r->world->views_by_table[i].view;
+        if (!may_match(r, &r->world->views_by_table[i]) || pshi_walk_begin(r, c.view, &w) != PSH_MATCH_YES)
             continue;
+        matches = 1;
         weigh(&w, &c);
         if (is_better_view(&c, best))
             *best = c;
+    }
+    return matches;
+}
+
+/* Of the view that comes closest, when none matches. */
+static uint32_t closest_reason(const pshi_routing *r) {
+    const pshi_table_index *t = &r->world->tables[r->spec->table];
+    uint32_t closest = PSH_MATCH_TABLE;
+    uint32_t reason;
+    pshi_walk w;
+    size_t i;
+
+    for (i = t->view_first; i < t->view_end; i++) {
+        reason = pshi_walk_begin(r, r->world->views_by_table[i].view, &w);
+        closest = reason > closest ? reason : closest;
     }
     return closest;
 }
@@ -205,7 +228,7 @@ static psh_status build_route(const pshi_routing *r) {
 
     if (r->request->flags & PSH_ROUTE_BASE_ONLY)
         return base_route(r);
-    reason = choose_view(r, &best);
+    reason = choose_view(r, &best) ? PSH_MATCH_YES : closest_reason(r);
     /* All that the view could give is there, and yet the query wants more: its bounds cut buckets. */
     if (best.covered && best.covered == best.range)
         reason = PSH_MATCH_BUCKET;

@@ -55,6 +55,9 @@ typedef struct pshi_walk {
     const pshi_routing *r;
     const psh_view_part *parts;
     const uint8_t *facts; /* of each part: PSHI_PART_* */
+    const size_t *solid;  /* of each part: the end of its settled run, as an index of the world's parts */
+    const uint64_t *groups; /* of all parts before */
+    size_t first;         /* the index of the first part */
     size_t count;
     size_t next;
     uint64_t view;

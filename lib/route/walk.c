@@ -22,7 +22,21 @@ static int is_servable(const pshi_walk *w, const psh_view_part *p) {
     return facts & PSHI_PART_SETTLED || (facts & PSHI_PART_OWNED && is_fresh(w, p));
 }
 
-/* The next interval that can be served: from the node `prefer` where it has the interval, else the first one. */
+/* A settled part takes along what follows it without a gap on its node. */
+static void take_solid(pshi_walk *w, size_t at, pshi_run *out) {
+    uint64_t width = (uint64_t)w->r->table->interval_ns;
+    uint64_t most = ((uint64_t)w->to - (uint64_t)w->parts[at].time_from - 1) / width + 1;
+    size_t end = w->solid[at] - w->first;
+
+    if (end - at > most)
+        end = at + (size_t)most;
+    out->groups = w->groups[end] - w->groups[at];
+    w->done = w->parts[end - 1].time_to;
+    if (w->next < end)
+        w->next = end;
+}
+
+/* The next intervals that can be served: from the node `prefer` where it has the interval, else the first one. */
 static int next_piece(pshi_walk *w, uint32_t prefer, pshi_run *out) {
     const psh_view_part *p, *found;
     int64_t begin;
@@ -40,9 +54,8 @@ static int next_piece(pshi_walk *w, uint32_t prefer, pshi_run *out) {
             continue;
         out->node = found->node;
         out->from = found->time_from < w->from ? w->from : found->time_from;
-        out->to = found->time_to > w->to ? w->to : found->time_to;
-        out->groups = found->groups;
-        w->done = found->time_to;
+        take_solid(w, (size_t)(found - w->parts), out);
+        out->to = w->done > w->to ? w->to : w->done;
         return 1;
     }
     return 0;
@@ -112,7 +125,10 @@ uint32_t pshi_walk_begin(const pshi_routing *r, size_t view, pshi_walk *w) {
     w->has_piece = 0;
     w->done = PSH_TIME_MIN;
     w->parts = psh_world_view_parts(r->world, view, &w->count);
-    w->facts = r->world->part_facts + r->world->part_first[view];
+    w->first = r->world->part_first[view];
+    w->facts = r->world->part_facts + w->first;
+    w->solid = r->world->part_solid + w->first;
+    w->groups = r->world->part_groups + w->first;
     if (w->from < r->from)
         w->from = r->from;
     if (w->to > r->to)

@@ -180,6 +180,8 @@ static int is_holding_possible(const pshi_holding *h) {
         return 0;
     if (h->account == PSH_NONE && (h->planned || h->reserved || h->used || h->overflow || h->to != PSH_NONE))
         return 0;
+    if ((h->planned || h->to != PSH_NONE) && !pshi_tiers_takes_room(h->pending))
+        return 0; /* bytes are planned for what takes room alone */
     return h->to == PSH_NONE ? !h->moving : h->to != h->account;
 }
 

@@ -121,8 +121,10 @@ void psh_world_unref(psh_world *w) {
     pshi_free(w->env, w->owners);
     pshi_free(w->env, w->owner_arcs);
     pshi_free(w->env, w->tables);
-    pshi_free(w->env, w->table_views);
+    pshi_free(w->env, w->views_by_table);
     pshi_free(w->env, w->part_facts);
+    pshi_free(w->env, w->part_solid);
+    pshi_free(w->env, w->part_groups);
     pshi_free(w->env, w->part_first);
     pshi_idmap_free(w->env, &w->ids);
     psh_schema_unref(w->schema);

@@ -9,6 +9,7 @@
 #include "base/cursor.h"
 #include "base/ref.h"
 #include "ds/idmap.h"
+#include "value/query.h"
 
 /* Encoded sizes of the shortest: they bound counts on load. */
 #define PSHI_PARTITION_LEAST 24u
@@ -77,9 +78,17 @@ typedef struct pshi_table_index {
     int64_t to;   /* outlive their base; to < from: nowhere */
     int64_t width; /* of its intervals */
     size_t span_first, span_end; /* into spans */
-    size_t view_first, view_end; /* into table_views */
+    size_t view_first, view_end; /* into views_by_table */
     uint32_t quarantine;         /* its index if it holds rows, else PSH_NONE */
 } pshi_table_index;
+
+/** A view as routing first looks at it: most are refused by what stands here. */
+typedef struct pshi_view_index {
+    pshi_query_columns columns; /* of its definition */
+    uint64_t visibility;
+    int64_t bucket;
+    size_t view; /* its index */
+} pshi_view_index;
 
 /* Of a view part: */
 #define PSHI_PART_SETTLED 1u /* its interval is over, and it holds every change there was: serves for ever */
@@ -98,13 +107,15 @@ struct psh_world {
     uint32_t *owners;       /* indexes of partitions that own keys, in their order */
     uint64_t *owner_arcs;   /* where their arcs begin */
     pshi_table_index *tables; /* Shape [tables of the schema] */
-    size_t *table_views;    /* indexes of views by (table, id) */
+    pshi_view_index *views_by_table; /* by (table, id) */
     uint8_t *part_facts;    /* PSHI_PART_* of each part */
+    size_t *part_solid;     /* of each part: one behind the last that follows without a gap, settled, on its node */
+    uint64_t *part_groups;  /* Shape [part_count + 1]: groups of all parts before */
     size_t *part_first;     /* Shape [view_count + 1]: where a view's parts begin */
     pshi_idmap ids;         /* from partition id to index */
 };
 
-/** Fills tables, table_views and part_facts of a world that is else whole. @return PSH_OK, PSH_E_NOMEM. */
+/** Fills the fields from `tables` to `part_groups` of a world that is else whole. @return PSH_OK, PSH_E_NOMEM. */
 psh_status pshi_world_index(psh_world *w);
 /** The first span of a later table, or of this one that begins at or after `time`. */
 size_t pshi_world_first_span(const psh_world *w, uint32_t table, int64_t time);

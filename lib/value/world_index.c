@@ -63,6 +63,15 @@ static void index_quarantines(psh_world *w) {
     }
 }
 
+static void index_view(pshi_view_index *to, const psh_view *v, size_t i) {
+    const psh_query *definition = pshi_view_spec(v)->definition;
+
+    to->columns = *pshi_query_column_sets(definition);
+    to->visibility = pshi_query_spec(definition)->visibility;
+    to->bucket = pshi_query_spec(definition)->bucket_ns;
+    to->view = i;
+}
+
 /* Counting sort: views of one table stay in the order of their ids. */
 static void index_views(psh_world *w) {
     const pshi_world_lists *l = &w->lists;
@@ -79,8 +88,9 @@ static void index_views(psh_world *w) {
     }
     for (i = 0; i < l->view_count; i++) {
         t = &w->tables[pshi_view_table(l->views[i])];
-        w->table_views[t->view_end++] = i;
-        if (pshi_view_spec(l->views[i])->retention == PSH_RETAIN_OUTLIVES_BASE && w->part_first[i] < w->part_first[i + 1])
+        index_view(&w->views_by_table[t->view_end++], l->views[i], i);
+        if (pshi_view_spec(l->views[i])->retention == PSH_RETAIN_OUTLIVES_BASE &&
+            w->part_first[i] < w->part_first[i + 1])
             widen_table(t, l->parts[w->part_first[i]].time_from, l->parts[w->part_first[i + 1] - 1].time_to);
     }
 }
@@ -124,14 +134,36 @@ static uint8_t facts_of(
     return (uint8_t)((owned ? PSHI_PART_OWNED : 0) | (owned && !later ? PSHI_PART_SETTLED : 0));
 }
 
+static int goes_on(const psh_world *w, size_t part) {
+    const psh_view_part *p = &w->lists.parts[part];
+
+    return w->part_facts[part + 1] & PSHI_PART_SETTLED && p[1].time_from == p->time_to && p[1].node == p->node;
+}
+
+/* From behind: where a part is settled and so is the next, both end where that one ends. */
+static void index_solid(psh_world *w, size_t first, size_t end) {
+    size_t k;
+
+    for (k = end; k-- > first;)
+        w->part_solid[k] =
+            k + 1 < end && w->part_facts[k] & PSHI_PART_SETTLED && goes_on(w, k) ? w->part_solid[k + 1] : k + 1;
+}
+
+static psh_status index_alloc(psh_world *w) {
+    w->tables = pshi_calloc(w->env, psh_schema_table_count(w->schema), sizeof *w->tables);
+    w->views_by_table = pshi_calloc(w->env, w->lists.view_count, sizeof *w->views_by_table);
+    w->part_facts = pshi_calloc(w->env, w->lists.part_count, sizeof *w->part_facts);
+    w->part_solid = pshi_calloc(w->env, w->lists.part_count, sizeof *w->part_solid);
+    w->part_groups = pshi_calloc(w->env, w->lists.part_count + 1, sizeof *w->part_groups);
+    return w->tables && w->views_by_table && w->part_facts && w->part_solid && w->part_groups ? PSH_OK
+                                                                                             : PSH_E_NOMEM;
+}
+
 psh_status pshi_world_index(psh_world *w) {
     span_facts *facts = pshi_calloc(w->env, w->span_count, sizeof *facts);
     size_t i, k;
 
-    w->tables = pshi_calloc(w->env, psh_schema_table_count(w->schema), sizeof *w->tables);
-    w->table_views = pshi_calloc(w->env, w->lists.view_count, sizeof *w->table_views);
-    w->part_facts = pshi_calloc(w->env, w->lists.part_count, sizeof *w->part_facts);
-    if (!facts || !w->tables || !w->table_views || !w->part_facts) {
+    if (!facts || index_alloc(w) != PSH_OK) {
         pshi_free(w->env, facts);
         return PSH_E_NOMEM;
     }
@@ -139,9 +171,13 @@ psh_status pshi_world_index(psh_world *w) {
     index_quarantines(w);
     index_views(w);
     gather_facts(w, facts);
-    for (i = 0; i < w->lists.view_count; i++)
+    for (i = 0; i < w->lists.view_count; i++) {
         for (k = w->part_first[i]; k < w->part_first[i + 1]; k++)
             w->part_facts[k] = facts_of(w, facts, w->lists.views[i], &w->lists.parts[k]);
+        index_solid(w, w->part_first[i], w->part_first[i + 1]);
+    }
+    for (k = 0; k < w->lists.part_count; k++)
+        w->part_groups[k + 1] = w->part_groups[k] + w->lists.parts[k].groups;
     pshi_free(w->env, facts);
     return PSH_OK;
 }

@@ -72,7 +72,7 @@ static psh_status decode_views(psh_env *env, psh_world_draft *d, pshi_cursor *c,
 
 static psh_status decode_parts(psh_world_draft *d, pshi_cursor *c, size_t max_bytes, psh_error *err) {
     size_t n = pshi_get_count(c, PSHI_VIEW_PART_LEAST), i;
-    psh_status st = pshi_load_fits(max_bytes, n, 2 * sizeof(psh_view_part), err);
+    psh_status st = pshi_load_fits(max_bytes, n, 2 * sizeof(psh_view_part) + 24, err);
     psh_view_part p;
 
     for (i = 0; st == PSH_OK && i < n; i++) {

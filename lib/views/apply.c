@@ -225,7 +225,7 @@ static void trim_views(psh_materializer *m, int64_t now) {
     }
 }
 
-/* The newest interval of the world that holds rows, that the view wants and that has no ready part, if after `than`. */
+/* The newest interval after `than` that holds rows, that the view wants and that has no ready part. */
 static const psh_partition *next_fill(const pshi_mview *v, const psh_world *world, int64_t now, int64_t than) {
     int64_t start = pshi_reach_start(v->level, v->reach_ns, now);
     size_t first, end;

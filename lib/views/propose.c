@@ -43,6 +43,9 @@ typedef struct candidate {
     double cost;
     double confidence;
     double bytes;
+    double upkeep;          /* a day, without building; of what the demand names */
+    double intervals;       /* that bytes are of: those there are, and the one to come */
+    int64_t interval_ns;
     int64_t score;
 } candidate;
 
@@ -220,11 +223,14 @@ static void weigh(
     span = (double)round_reach(s, e->reach_ns) / (double)s->interval_ns + 1;
     groups = rows * groups_per_row(m, c) * (span < t.intervals + 1 ? span / (t.intervals + 1) : 1);
     c->confidence = e->confidence;
+    c->intervals = t.intervals + 1;
+    c->upkeep = per_day * m->o.upkeep_work;
+    c->interval_ns = s->interval_ns;
     if (width > 0 && e->work > groups * GROUP_WORK)
         c->benefit = fmin(e->confidence * e->count / width * (e->work - groups * GROUP_WORK), BENEFIT_MAX);
-    c->cost = per_day * m->o.upkeep_work + t.missing * m->o.upkeep_work / BUILD_DAYS;
+    c->cost = c->upkeep + t.missing * m->o.upkeep_work / BUILD_DAYS;
     if (c->view)
-        c->demanded = c->benefit * HYSTERESIS >= per_day * m->o.upkeep_work * m->o.min_benefit;
+        c->demanded = c->benefit * HYSTERESIS >= c->upkeep * m->o.min_benefit;
     else
         c->demanded = c->benefit >= c->cost * m->o.min_benefit;
     c->demanded = c->demanded && c->benefit > 0 && e->count > 0;
@@ -253,23 +259,106 @@ static int by_score(const void *pa, const void *pb) {
     return a->id < b->id ? -1 : a->id > b->id;
 }
 
-/* Views that nobody reads or asks for go first; the others by benefit per byte, as long as there is room. */
+/*
+ * What does not fit as it is asked for: a view that is there stays as it is, if that fits; else the latest
+ * intervals that there is room for, if these earn the upkeep.
+ */
+static int shrink(const psh_materializer *m, candidate *c, double left) {
+    double fits = floor(left / c->bytes * c->intervals), share = (fits - 1) / c->intervals, cost;
+    int64_t reach;
+
+    if (!c->demanded || c->kept_level)
+        return 0;
+    if (c->view && (double)pshi_mview_bytes(c->view) <= left) {
+        keep_level(c);
+        c->bytes = (double)pshi_mview_bytes(c->view);
+        return 1;
+    }
+    cost = c->upkeep + (c->cost - c->upkeep) * share;
+    /* The interval to come is one of those that must fit. */
+    if (fits < 2 || c->benefit * share < cost * m->o.min_benefit)
+        return 0;
+    if (pshi_mul_i64((int64_t)(fits - 1), c->interval_ns, &reach))
+        return 0;
+    c->level = PSH_LEVEL_PARTIAL;
+    c->reach_ns = reach;
+    c->bytes *= fits / c->intervals;
+    c->benefit *= share;
+    c->cost = cost;
+    return 1;
+}
+
+/* What is left of the budget while views are chosen. */
+typedef struct room {
+    double bytes;
+    uint32_t views;
+} room;
+
+static void take(candidate *c, room *left) {
+    left->bytes -= c->bytes;
+    left->views--;
+    c->chosen = 1;
+}
+
+static int takes(const psh_materializer *m, candidate *c, room *left) {
+    if (!left->views || (c->bytes > left->bytes && !shrink(m, c, left->bytes)))
+        return 0;
+    take(c, left);
+    return 1;
+}
+
+/* What a view that exists is worth a day, and a new one with its building spread over days. */
+static double worth(const candidate *c) {
+    return c->benefit - (c->view ? c->upkeep : c->cost);
+}
+
+/*
+ * Makes room for a new view by dropping the least of those that exist, if it is clearly worth more than all of
+ * them: what was built is not thrown away for an estimate that sways from hour to hour.
+ */
+static int displace(candidate *list, size_t n, const candidate *c, room *left) {
+    double freed = 0, lost = 0;
+    size_t i = n, first = n;
+    uint32_t views = 0;
+
+    while (i-- > 0 && (left->bytes + freed < c->bytes || left->views + views == 0)) {
+        if (!list[i].view || !list[i].chosen)
+            continue;
+        freed += list[i].bytes;
+        lost += worth(&list[i]) > 0 ? worth(&list[i]) : 0;
+        views++;
+        first = i;
+    }
+    if (left->bytes + freed < c->bytes || left->views + views == 0 || worth(c) <= lost * HYSTERESIS)
+        return 0;
+    for (i = first; i < n; i++)
+        if (list[i].view)
+            list[i].chosen = 0;
+    left->bytes += freed;
+    left->views += views;
+    return 1;
+}
+
+/* First what exists, but for what nobody reads or asks for; then what is new: where there is room, or instead. */
 static void choose(const psh_materializer *m, candidate *list, size_t n) {
-    double left = (double)m->o.max_bytes;
-    uint32_t count = 0;
+    room left = { (double)m->o.max_bytes, m->o.max_views };
     size_t i;
 
     qsort(list, n, sizeof *list, by_score);
+    for (i = 0; i < n; i++)
+        if (list[i].view && (list[i].demanded || list[i].idle < m->o.unread_cycles))
+            (void)takes(m, &list[i], &left);
     for (i = 0; i < n; i++) {
         candidate *c = &list[i];
 
-        if (c->view ? c->idle >= m->o.unread_cycles && !c->demanded : !c->demanded)
+        if (c->view || !c->demanded)
             continue;
-        if (c->bytes > left || count == m->o.max_views)
-            continue;
-        left -= c->bytes;
-        count++;
-        c->chosen = 1;
+        if (left.views && c->bytes <= left.bytes)
+            take(c, &left);
+        else if (displace(list, n, c, &left))
+            take(c, &left);
+        else
+            (void)takes(m, c, &left);
     }
 }
 
@@ -320,6 +409,8 @@ static candidate *find_candidate(candidate *list, size_t n, uint64_t id) {
 static psh_status gather(
     psh_materializer *m, const psh_demand *demand, const psh_world *world, int64_t now, candidate *list,
     size_t *count) {
+    uint32_t table = PSH_NONE; /* that per_day is of */
+    double per_day = 0;
     psh_demand_entry e;
     psh_status st;
     size_t i;
@@ -331,12 +422,13 @@ static psh_status gather(
     }
     *count = m->view_count;
     for (i = 0; psh_demand_get(demand, i, &e) == PSH_OK; i++) {
-        candidate *c = find_candidate(list, *count, e.id);
+        candidate *c;
         pshi_view_shape shape;
 
-        if (e.kind != PSH_DEMAND_VIEW || !e.definition || (c && (!c->view || c->definition)))
+        if (e.kind != PSH_DEMAND_VIEW || !e.definition || e.table >= psh_schema_table_count(m->schema))
             continue;
-        if (e.table >= psh_schema_table_count(m->schema))
+        c = find_candidate(list, *count, e.id);
+        if (c && (!c->view || c->definition))
             continue;
         st = pshi_view_shape_init(m->env, &shape, e.definition);
         if (st == PSH_E_INVALID)
@@ -348,7 +440,10 @@ static psh_status gather(
         c->id = e.id;
         c->table = e.table;
         c->definition = e.definition;
-        weigh(m, c, &shape, &e, rows_per_day(demand, world, e.table), world, now);
+        if (table != e.table)
+            per_day = rows_per_day(demand, world, e.table);
+        table = e.table;
+        weigh(m, c, &shape, &e, per_day, world, now);
         pshi_view_shape_free(m->env, &shape);
     }
     return PSH_OK;

@@ -58,6 +58,39 @@ static void what_is_learned(void **state) {
     shut(&x);
 }
 
+static void ask_answered_by_view(fixture *x, int64_t at) {
+    psh_query_record r = { sizeof r };
+
+    assert_ok(test_query(x->env, x->schema, "ATL", PSH_TIME_MIN, PSH_TIME_MAX, &r.query));
+    r.time = at;
+    r.weight = 1;
+    r.work = 1;
+    assert_ok(psh_forecaster_observe_query(x->f, &r));
+    psh_query_unref(r.query);
+}
+
+/* Recorded over two days of data, then answered by a view until there are twenty. */
+static void work_grows_with_data(void **state) {
+    psh_template_info info;
+    fixture x;
+    int64_t i;
+
+    (void)state;
+    open_with(&x, NULL);
+    assert_ok(test_write(x.f, hour(0), 7, 100));
+    ask_window(&x, "ATL", hour(48), PSH_TIME_MIN, PSH_TIME_MAX, 1);
+    assert_ok(psh_forecaster_template(x.f, 0, &info));
+    assert_true(info.work == 5000);
+    for (i = 49; i < 480; i++) {
+        while (psh_forecaster_step(x.f, hour(i), 1000) == PSH_AGAIN) {
+        }
+        ask_answered_by_view(&x, hour(i));
+    }
+    assert_ok(psh_forecaster_template(x.f, 0, &info));
+    assert_true(info.work > 5000 * 450 / 48.0 && info.work < 5000 * 480 / 48.0);
+    shut(&x);
+}
+
 /* A template of its own for each predicate column. */
 static void ask_column(fixture *x, uint32_t column, int64_t at, double weight) {
     psh_predicate where = { column, PSH_OP_NOT_NULL, NULL, 0 };
@@ -321,6 +354,7 @@ static void bad_requests(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_learned),
+        cmocka_unit_test(work_grows_with_data),
         cmocka_unit_test(least_asked_goes),
         cmocka_unit_test(bad_records),
         cmocka_unit_test(both_sources),

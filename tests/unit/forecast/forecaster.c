@@ -353,6 +353,30 @@ static void huge_loads(void **state) {
     shut(&x);
 }
 
+/* Buckets at both ends of time, where their bounds are clamped, are told apart from their neighbours. */
+static void ends_of_time(void **state) {
+    static const int64_t far[] = { PSH_TIME_MAX, PSH_TIME_MIN, PSH_TIME_MAX - PSH_HOUR, PSH_TIME_MIN + PSH_HOUR };
+    psh_subject tenant = { PSH_SUBJECT_TENANT, 0, 1 };
+    psh_forecast *fc;
+    fixture x;
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < 4; i++) {
+        open_with(&x, NULL);
+        assert_ok(test_write(x.f, far[i], 1, 1));
+        assert_ok(test_write(x.f, far[i], 1, 1));
+        assert_int_equal(test_write(x.f, hour(0), 1, 1), PSH_E_TIME);
+        assert_int_equal(test_write(x.f, far[i ^ 1], 1, 1), PSH_E_TIME);
+        assert_ok(test_write(x.f, far[i], 1, 1));
+        settle(x.f, far[i]);
+        settle(x.f, PSH_TIME_MAX);
+        assert_int_not_equal(psh_forecaster_forecast(x.f, &tenant, PSH_TIME_MAX, 48, &fc, NULL), PSH_E_INTERNAL);
+        psh_forecast_unref(fc);
+        shut(&x);
+    }
+}
+
 /* A row's size is not forgotten while nothing comes, however short the buckets. */
 static void row_size_outlives_idleness(void **state) {
     psh_forecaster_options o = { sizeof o, 0, PSH_SECOND };
@@ -449,6 +473,7 @@ int main(void) {
         cmocka_unit_test(budget),
         cmocka_unit_test(lateness),
         cmocka_unit_test(huge_loads),
+        cmocka_unit_test(ends_of_time),
         cmocka_unit_test(row_size_outlives_idleness),
         cmocka_unit_test(labels_count_once),
         cmocka_unit_test(long_intervals),

@@ -200,7 +200,8 @@ static void random_query(sketch *q, const sketch *d, uint64_t *seed) {
     }
     for (i = 0, n = below(seed, 3); i < n; i++)
         add_predicate(
-            q, d->group_count && below(seed, 8) ? d->groups[below(seed, d->group_count)] : random_column(seed), seed);
+            q, d->group_count && below(seed, 8) ? d->groups[below(seed, d->group_count)] : random_column(seed),
+            seed);
     for (i = 0; i < d->group_count; i++)
         if (below(seed, 2))
             add_group(q, d->groups[i]);
@@ -458,7 +459,8 @@ typedef struct trial {
     size_t partly;
 } trial;
 
-static void compare_answers(trial *t, const sketch *d, const sketch *q, psh_query *query, int64_t from, int64_t to) {
+static void compare_answers(
+    trial *t, const sketch *d, const sketch *q, psh_query *query, int64_t from, int64_t to) {
     psh_answer *a = NULL;
     size_t i;
 

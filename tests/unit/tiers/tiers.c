@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Options, and the bytes of an allocator. */
+#include "tiers/tiers.h"
 #include "tiers_fixture.h"
 
 static void refused(fixture *f, const psh_tiers_options *o, psh_status expected, const char *field) {
@@ -107,11 +108,31 @@ static void damage_is_found(void **state) {
     close_fixture(&f);
 }
 
+/* Right checksums, but bytes planned for an action that plans none. */
+static void inconsistent_holdings_are_refused(void **state) {
+    psh_action a = test_action(PSH_ACT_CREATE_PARTITION, 9, 100, 0, 0, 0);
+    psh_buffer *buffer;
+    psh_tiers *copy;
+    fixture f;
+
+    (void)state;
+    open_fixture(&f, NULL);
+    assert_ok(psh_tiers_begin(f.tiers, &a));
+    f.tiers->holdings[0].pending = PSH_ACT_SEAL_PARTITION;
+    assert_ok(psh_buffer_create(f.env, &buffer));
+    assert_ok(psh_tiers_save(f.tiers, buffer));
+    assert_int_equal(
+        psh_tiers_load(f.env, psh_buffer_data(buffer), psh_buffer_size(buffer), 0, &copy, NULL), PSH_E_CORRUPT);
+    psh_buffer_destroy(buffer);
+    close_fixture(&f);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(options_are_checked),
         cmocka_unit_test(accounts_are_in_order_and_exported),
         cmocka_unit_test(damage_is_found),
+        cmocka_unit_test(inconsistent_holdings_are_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,7 +2,6 @@
 #include "test.h"
 
 #include "base/rng.h"
-#include "codec/frame.h"
 #include "value/query.h"
 
 typedef struct bench {
@@ -511,41 +510,6 @@ static void any_body_is_survived(void **state) {
     teardown(&b);
 }
 
-static void put_many_nulls(pshi_writer *w, const void *count) {
-    uint64_t n = *(const uint32_t *)count, i;
-
-    pshi_put_var(w, 0); /* table */
-    pshi_put_u64(w, 0); /* visibility */
-    pshi_put_var(w, 1); /* predicates: column, op, values */
-    pshi_put_var(w, 0);
-    pshi_put_u8(w, PSH_OP_IN);
-    pshi_put_var(w, n);
-    for (i = 0; i < n; i++)
-        pshi_put_u8(w, PSH_TYPE_NULL);
-}
-
-/* A value takes one byte saved and 40 in memory: a small file must not take more than the cap. */
-static void loads_stay_under_their_cap(void **state) {
-    psh_env_stats before = { .struct_size = sizeof before }, after = before;
-    const uint32_t count = 1000000;
-    psh_buffer *x = NULL;
-    psh_query *q = NULL;
-    bench b;
-
-    (void)state;
-    setup(&b);
-    assert_ok(psh_buffer_create(b.env, &x));
-    assert_ok(pshi_frame_save(x, PSHI_KIND_QUERY, put_many_nulls, &count));
-    assert_ok(psh_env_get_stats(b.env, &before));
-    assert_int_equal(psh_query_load(b.env, b.schema, psh_buffer_data(x), psh_buffer_size(x), 4 << 20, &q, NULL),
-        PSH_E_LIMIT);
-    assert_ok(psh_env_get_stats(b.env, &after));
-    assert_true(after.peak_bytes < before.bytes + (8 << 20));
-    assert_int_equal(psh_query_load(b.env, b.schema, NULL, 9, 0, &q, NULL), PSH_E_INVALID);
-    psh_buffer_destroy(x);
-    teardown(&b);
-}
-
 static void dumps_like_sql(void **state) {
     psh_predicate p[2];
     psh_value v[3];
@@ -612,7 +576,6 @@ int main(void) {
         cmocka_unit_test(outputs_are_bucket_groups_aggregates),
         cmocka_unit_test(saves_and_loads),
         cmocka_unit_test(any_body_is_survived),
-        cmocka_unit_test(loads_stay_under_their_cap),
         cmocka_unit_test(dumps_like_sql),
         cmocka_unit_test(survives_no_memory),
     };

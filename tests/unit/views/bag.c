@@ -115,7 +115,8 @@ static void test_many_values(void **state) {
     for (order = 0; order < 3; order++) {
         memset(counts, 0, sizeof counts);
         for (step = 0, total = 0; step < 4 * SPREAD; step++) {
-            x = order == 0 ? step / 4 : order == 1 ? SPREAD - 1 - step / 4 : (int64_t)(pshi_rng_next(&seed) % SPREAD);
+            x = order == 2 ? (int64_t)(pshi_rng_next(&seed) % SPREAD) : step / 4;
+            x = order == 1 ? SPREAD - 1 - x : x;
             test_alloc_fail(&a, step % 7 ? -1 : 0, 0);
             st = pshi_bag_add(env, &b, NULL, x, 1);
             test_alloc_fail(&a, -1, 0);

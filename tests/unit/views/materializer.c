@@ -280,11 +280,72 @@ static void test_budget_keeps_the_best(void **state) {
     tear_down(&g);
 }
 
+/* What does not fit whole is built for the latest intervals, and stays though more is asked for. */
+static void test_budget_shrinks_the_reach(void **state) {
+    psh_materializer_options o;
+    psh_want w;
+    int64_t reach;
+    ground g;
+
+    (void)state;
+    set_up(&g, NULL);
+    assert_int_equal(propose(&g, g.by_day, 1000, 1e6, 12 * PSH_DAY, NULL), 1);
+    assert_ok(psh_wants_get(g.wants, 0, &w));
+    assert_int_equal(w.level, PSH_LEVEL_FULL);
+    tear_down(&g);
+    assert_ok(psh_materializer_options_init(&o, sizeof o));
+    o.max_bytes = (uint64_t)(w.resources.bytes / 2);
+    set_up(&g, &o);
+    assert_int_equal(propose(&g, g.by_day, 1000, 1e6, 12 * PSH_DAY, NULL), 1);
+    assert_ok(psh_wants_get(g.wants, 0, &w));
+    assert_int_equal(w.level, PSH_LEVEL_PARTIAL);
+    reach = w.reach_ns;
+    assert_true(reach >= PSH_DAY && reach < 9 * PSH_DAY && reach % PSH_DAY == 0);
+    assert_true(w.resources.bytes > 0 && w.resources.bytes <= (double)o.max_bytes);
+    obey(&g);
+    assert_int_equal(propose(&g, g.by_day, 1000, 1e6, 12 * PSH_DAY, NULL), 0);
+    assert_int_equal(propose(&g, g.by_day, 1000, 1e6, 12 * PSH_DAY, NULL), 0);
+    tear_down(&g);
+}
+
+/* A view of rows that have other columns than those here would read past their end. */
+static void test_other_schema_is_refused(void **state) {
+    static const psh_column_spec columns[] = {
+        { "tenant", PSH_TYPE_TEXT, 0, 0, 0 }, { "time", PSH_TYPE_TIMESTAMP, 0, 0, 0 }
+    };
+    static const uint32_t key[] = { 1 };
+    psh_table_spec t = { "events", columns, 2, sizeof columns[0], key, 1, 0, 1, PSH_DAY, 0 };
+    psh_schema *other = NULL, *same;
+    psh_change_batch *b = NULL;
+    psh_materializer *m = NULL;
+    psh_action a;
+    ground g;
+
+    (void)state;
+    set_up(&g, NULL);
+    assert_ok(psh_schema_create(g.env, &t, 1, sizeof t, &other, NULL));
+    assert_ok(psh_materializer_create(g.env, other, NULL, &m, NULL));
+    a = build_action(g.by_tenant, PSH_LEVEL_FULL, 0);
+    assert_int_equal(psh_materializer_begin(m, &a), PSH_E_INVALID);
+    assert_ok(psh_change_batch_create(g.env, g.schema, 0, &b));
+    assert_int_equal(psh_materializer_apply(m, b), PSH_E_INVALID);
+    psh_materializer_destroy(m);
+    psh_schema_unref(other);
+    same = events_schema(g.env);
+    assert_ok(psh_materializer_create(g.env, same, NULL, &m, NULL));
+    assert_ok(psh_materializer_begin(m, &a));
+    assert_ok(psh_materializer_apply(m, b));
+    psh_materializer_destroy(m);
+    psh_schema_unref(same);
+    psh_change_batch_destroy(b);
+    tear_down(&g);
+}
+
 /* Builds, opens, fills, changes, reads, proposes, saves and loads. */
 static psh_status whole_life(psh_env *env, void *user) {
     psh_schema *s = events_schema(env);
     psh_world *w = s ? days_world(env, s, 2, PSH_PARTITION_ACTIVE, 10) : NULL;
-    psh_query *q = w ? full_query(env, s, PSH_HOUR, 2) : NULL;
+    psh_query *q = w ? full_query(env, s, PSH_HOUR, 2) : NULL, *coarse = NULL;
     row_of r = event_of("ATL", TEST_T0 + PSH_HOUR, 1, 7, 0.5), r2 = event_of("BOS", TEST_T0 + 5, 2, -7, 1e100);
     psh_materializer *m = NULL, *m2 = NULL;
     psh_buffer *b = user;
@@ -323,6 +384,16 @@ static psh_status whole_life(psh_env *env, void *user) {
         st = psh_answer_finish(answer);
     if (st == PSH_OK)
         assert_int_equal(psh_answer_row_count(answer), 2);
+    /* The same rows, folded into one, of all columns. */
+    coarse = st == PSH_OK ? full_query(env, s, 0, 0) : NULL;
+    if (st == PSH_OK)
+        st = coarse ? psh_answer_reset(answer, coarse) : PSH_E_NOMEM;
+    if (st == PSH_OK)
+        st = psh_materializer_read(m, psh_query_id(q), TEST_T0, TEST_T0 + 2 * PSH_DAY, answer);
+    if (st == PSH_OK)
+        st = psh_answer_finish(answer);
+    if (st == PSH_OK)
+        assert_int_equal(psh_answer_row(answer, 0)[0].as.i64, 2);
     if (st == PSH_OK)
         st = psh_buffer_create(env, &out);
     if (st == PSH_OK)
@@ -335,6 +406,7 @@ static psh_status whole_life(psh_env *env, void *user) {
     psh_answer_destroy(answer);
     psh_materializer_destroy(m);
     psh_materializer_destroy(m2);
+    psh_query_unref(coarse);
     psh_query_unref(q);
     psh_world_unref(w);
     psh_schema_unref(s);
@@ -426,6 +498,8 @@ int main(void) {
         cmocka_unit_test(test_partitions_open_and_retire_parts),
         cmocka_unit_test(test_proposes_what_pays),
         cmocka_unit_test(test_budget_keeps_the_best),
+        cmocka_unit_test(test_budget_shrinks_the_reach),
+        cmocka_unit_test(test_other_schema_is_refused),
         cmocka_unit_test(test_out_of_memory),
         cmocka_unit_test(test_every_flip_is_seen),
         cmocka_unit_test(test_hostile_bytes),
