@@ -299,6 +299,36 @@ static void a_full_disk_fails_the_commit_whole(void **state) {
     assert_int_equal(query_one(f, "SELECT count(*) FROM psh_outbox"), 1);
 }
 
+/* Rows by the call and by SQL in one commit: applied in order, the changes give what the table holds. */
+static void sql_amid_inserts_is_recorded_in_order(void **state) {
+    fixture *f = *state;
+    psh_partition p = day_partition(0);
+    psh_change_batch *b = NULL;
+    uint64_t next = 0, sequence = 0;
+    int64_t sum = 0;
+    psh_change c;
+    size_t i;
+
+    assert_ok(act(f, PSH_ACT_CREATE_PARTITION, &p, 0, 1));
+    assert_ok(sqlite_host_begin(f->host, 1));
+    assert_ok(insert_at(f, &p, 1, 1, 10));
+    assert_ok(insert_at(f, &p, 1, 2, 20));
+    assert_ok(sqlite_host_exec(f->host, "UPDATE flights_20010101T000000_s0 SET delay = delay + 5 WHERE seq = 1"));
+    assert_ok(sqlite_host_exec(f->host, "DELETE FROM flights_20010101T000000_s0 WHERE seq = 2"));
+    assert_ok(insert_at(f, &p, 1, 2, 300));
+    assert_ok(insert_at(f, &p, 1, 3, 1000));
+    assert_ok(sqlite_host_commit(f->host, NULL));
+    assert_ok(psh_change_batch_create(f->env, f->schema, 0, &b));
+    assert_ok(f->cdc.poll(f->cdc.user, 0, b, &next));
+    for (i = 0; psh_change_batch_get(b, i, &c) == PSH_OK; i++) {
+        assert_true(i == 0 || c.sequence > sequence);
+        sequence = c.sequence;
+        sum += (c.after ? c.after[4].as.i64 : 0) - (c.before ? c.before[4].as.i64 : 0);
+    }
+    assert_int_equal(sum, 15 + 300 + 1000);
+    psh_change_batch_destroy(b);
+}
+
 /* The child: rows into two partitions, which are archived, made anew and dropped, until it is killed. */
 static void work_forever(fixture *f, int told) {
     psh_partition p[2];
@@ -427,6 +457,7 @@ static void killed_at_any_moment(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(sql_amid_inserts_is_recorded_in_order, set_up, tear_down),
         cmocka_unit_test(killed_at_any_moment),
         cmocka_unit_test_setup_teardown(changes_survive_a_reopen, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_rolled_back_commit_leaves_nothing, set_up, tear_down),

@@ -163,11 +163,12 @@ static psh_status append_change(sqlite_host *h, sqlite3_changeset_iter *it, uint
 psh_status changes_collect(sqlite_host *h) {
     sqlite3_changeset_iter *it = NULL;
     void *changeset = NULL;
-    uint64_t sequence = 0;
+    uint64_t sequence = psh_change_batch_count(h->batch);
     psh_status st = PSH_OK;
     int size = 0;
 
-    psh_change_batch_clear(h->batch);
+    if (!h->recording)
+        return PSH_OK;
     if (sqlite3session_changeset(h->session, &size, &changeset) != SQLITE_OK)
         return host_fail(h, PSH_E_NOMEM, "SQLite: the session gave no changeset");
     if (size && sqlite3changeset_start(&it, size, changeset) != SQLITE_OK)

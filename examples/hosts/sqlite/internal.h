@@ -42,7 +42,9 @@ struct sqlite_host {
     psh_schema *schema;
     psh_env *env; /* for batches and buffers that go through the library */
     sqlite3 *db;
-    sqlite3_session *session; /* records between begin and commit */
+    psh_status lost; /* why a change of the open commit could not be kept: it cannot commit */
+    sqlite3_session *session; /* there is one between begin and commit */
+    int recording; /* the session records, since the application ran SQL of its own in this commit */
     directory_entry *directory; /* by id */
     size_t directory_count;
     size_t directory_cap;
@@ -89,7 +91,7 @@ psh_status directory_load(sqlite_host *h);
 /** Forgets the entries and their statements. */
 void directory_clear(sqlite_host *h);
 
-/** Puts the session's changes into h->batch. */
+/** Adds the session's changes to h->batch. */
 psh_status changes_collect(sqlite_host *h);
 /** Finalizes every kept leg. */
 void legs_clear(sqlite_host *h);

@@ -307,6 +307,8 @@ const char *sqlite_host_message(sqlite_host *h) {
 }
 
 psh_status sqlite_host_exec(sqlite_host *h, const char *sql) {
+    if (h->session && !h->recording)
+        h->recording = sqlite3session_enable(h->session, 1);
     return host_exec(h, sql);
 }
 
@@ -340,6 +342,10 @@ psh_status sqlite_host_begin(sqlite_host *h, int64_t commit_time) {
         sqlite_host_rollback(h);
         return host_fail(h, PSH_E_NOMEM, "SQLite: no memory for the session");
     }
+    sqlite3session_enable(h->session, 0);
+    h->recording = 0;
+    h->lost = PSH_OK;
+    psh_change_batch_clear(h->batch);
     h->pending_time = commit_time;
     return PSH_OK;
 }
@@ -367,6 +373,30 @@ static psh_status prepare_insert(sqlite_host *h, directory_entry *e) {
     return host_prepare(h, sql, &e->insert);
 }
 
+/*
+ * The row is at hand: no session need find it again. Once the application runs SQL the session sees all that
+ * follows, since only it knows what becomes of a row that is changed several times in one commit.
+ */
+static psh_status note_insert(sqlite_host *h, const directory_entry *e, const psh_value *row, int columns) {
+    psh_change c;
+    psh_status st;
+
+    if (h->recording || e->tier || h->lost != PSH_OK)
+        return PSH_OK;
+    memset(&c, 0, sizeof c);
+    c.op = PSH_CHANGE_INSERT;
+    c.table = e->table;
+    c.source = SOURCE;
+    c.position = h->position + 1;
+    c.sequence = psh_change_batch_count(h->batch);
+    c.commit_time = h->pending_time;
+    c.after = row;
+    c.column_count = (size_t)columns;
+    st = psh_change_batch_append(h->batch, &c, NULL);
+    h->lost = st;
+    return st == PSH_OK ? st : host_fail(h, st, psh_status_text(st));
+}
+
 psh_status sqlite_host_insert(sqlite_host *h, const psh_partition *partition, const psh_value *row) {
     directory_entry *e = directory_find(h, partition->id);
     psh_status st = PSH_OK;
@@ -390,6 +420,8 @@ psh_status sqlite_host_insert(sqlite_host *h, const psh_partition *partition, co
         }
     }
     sqlite3_reset(e->insert);
+    if (st == PSH_OK)
+        st = note_insert(h, e, row, n);
     return st;
 }
 
@@ -418,7 +450,7 @@ psh_status sqlite_host_commit(sqlite_host *h, uint64_t *position) {
 
     if (!h->session)
         return host_fail(h, PSH_E_STATE, "no commit is open");
-    st = changes_collect(h);
+    st = h->lost != PSH_OK ? host_fail(h, h->lost, "a change was lost") : changes_collect(h);
     sqlite3session_delete(h->session);
     h->session = NULL;
     if (st == PSH_OK && psh_change_batch_count(h->batch))
