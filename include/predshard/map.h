@@ -73,6 +73,12 @@ PSH_API psh_status psh_map_complete(psh_map *m, const psh_action *a, psh_status 
 PSH_API psh_status psh_map_observe_write(
     psh_map *m, uint64_t partition, uint64_t rows, uint64_t bytes, int64_t time_min, int64_t time_max,
     uint64_t position);
+/**
+ * After a load whose host went on after the save: writes since then are not known, so every partition that may
+ * have taken some counts as last written at `position`, and no view part answers for it that is older. Its rows
+ * and bytes stay as they were saved. NULL is allowed.
+ */
+PSH_API void psh_map_recover(psh_map *m, uint64_t position);
 /** sealed -> active, so that rows of it may be changed. @return PSH_OK, PSH_E_STATE, PSH_E_NOT_FOUND. */
 PSH_API psh_status psh_map_reopen(psh_map *m, uint64_t partition);
 /**

@@ -87,6 +87,14 @@ psh_status pshi_publish(psh_autopilot *a, int64_t now, uint64_t epoch, psh_error
 /** Publishes under the next epoch. */
 psh_status pshi_publish_next(psh_autopilot *a, int64_t now, psh_error *err);
 
+/* checkpoint.c */
+/** One checkpoint, from inside a step or alone. */
+psh_status pshi_checkpoint(psh_autopilot *a, int64_t now, psh_error *err);
+
+/* recover.c */
+/** Brings the map up to what the host holds, where the source went on after the checkpoint. */
+psh_status pshi_recover(psh_autopilot *a, psh_error *err);
+
 /* audit.c */
 /** Room for one plan's records, so that adding them cannot fail. */
 psh_status pshi_audit_room(psh_autopilot *a, size_t more);

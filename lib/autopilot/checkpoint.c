@@ -66,18 +66,11 @@ static psh_status settle(psh_autopilot *a, int64_t now, psh_error *err) {
     return s.status;
 }
 
-psh_status psh_autopilot_checkpoint(psh_autopilot *a, int64_t now, psh_error *err) {
+psh_status pshi_checkpoint(psh_autopilot *a, int64_t now, psh_error *err) {
     psh_buffer *buffers[PART_COUNT] = { 0 };
-    psh_status st;
+    psh_status st = settle(a, now, err);
     uint32_t i;
 
-    if (!a)
-        return pshi_fail(err, PSH_E_INVALID, "autopilot", "is NULL");
-    if (a->busy)
-        return pshi_fail(err, PSH_E_REENTRANT, "autopilot", "called from inside its own policy");
-    if (now == PSH_TIME_NONE || now < a->last)
-        return pshi_fail(err, PSH_E_TIME, "now", "went backwards");
-    st = settle(a, now, err);
     if (st != PSH_OK)
         return st;
     st = save_parts(a, buffers);
@@ -87,6 +80,21 @@ psh_status psh_autopilot_checkpoint(psh_autopilot *a, int64_t now, psh_error *er
         pshi_fail(err, st, "checkpoint", psh_status_text(st));
     for (i = 0; i < PART_COUNT; i++)
         psh_buffer_destroy(buffers[i]);
+    return st;
+}
+
+psh_status psh_autopilot_checkpoint(psh_autopilot *a, int64_t now, psh_error *err) {
+    psh_status st;
+
+    if (!a)
+        return pshi_fail(err, PSH_E_INVALID, "autopilot", "is NULL");
+    if (a->busy)
+        return pshi_fail(err, PSH_E_REENTRANT, "autopilot", "called from inside one of its callbacks");
+    if (now == PSH_TIME_NONE || now < a->last)
+        return pshi_fail(err, PSH_E_TIME, "now", "went backwards");
+    a->busy = 1;
+    st = pshi_checkpoint(a, now, err);
+    a->busy = 0;
     return st;
 }
 
@@ -171,6 +179,8 @@ static psh_status restore_all(restoring *r, int64_t now) {
         st = pshi_fail(r->err, PSH_E_TIME, "now", "lies before the checkpoint");
     if (st == PSH_OK)
         st = pshi_autopilot_attach(r->a, &r->parts, r->err);
+    if (st == PSH_OK)
+        st = pshi_recover(r->a, r->err);
     return st == PSH_OK ? publish_restored(r, now) : st;
 }
 

@@ -61,9 +61,7 @@ static void step_checkpoint(psh_autopilot *a, pshi_step *s) {
         a->next_checkpoint = pshi_time_add(s->now, pause);
     if (!is_due(a->next_checkpoint, s->now))
         return;
-    a->busy = 0;
-    st = pshi_step_note(a, s, psh_autopilot_checkpoint(a, s->now, s->err));
-    a->busy = 1;
+    st = pshi_step_note(a, s, pshi_checkpoint(a, s->now, s->err));
     if (st != PSH_OK && a->options.poll_ns < pause)
         pause = a->options.poll_ns;
     a->next_checkpoint = pshi_time_add(s->now, pause);
@@ -101,7 +99,7 @@ psh_status psh_autopilot_step(psh_autopilot *a, int64_t now, uint32_t budget, ps
     if (!a || !budget)
         return pshi_fail(err, PSH_E_INVALID, a ? "budget" : "autopilot", "must be >= 1");
     if (a->busy)
-        return pshi_fail(err, PSH_E_REENTRANT, "autopilot", "called from inside its own policy");
+        return pshi_fail(err, PSH_E_REENTRANT, "autopilot", "called from inside one of its callbacks");
     if (now == PSH_TIME_NONE || now < a->last)
         return pshi_fail(err, PSH_E_TIME, "now", "went backwards");
     a->busy = 1;
@@ -124,15 +122,20 @@ void psh_autopilot_refresh(psh_autopilot *a) {
 }
 
 psh_status psh_autopilot_publish(psh_autopilot *a, int64_t now, psh_error *err) {
+    psh_status st;
+
     if (!a)
         return pshi_fail(err, PSH_E_INVALID, "autopilot", "is NULL");
     if (a->busy)
-        return pshi_fail(err, PSH_E_REENTRANT, "autopilot", "called from inside its own policy");
+        return pshi_fail(err, PSH_E_REENTRANT, "autopilot", "called from inside one of its callbacks");
     if (now == PSH_TIME_NONE || now < a->last)
         return pshi_fail(err, PSH_E_TIME, "now", "went backwards");
     a->last = now;
     a->dirty = 1; /* if this one fails, the next step owes it */
-    return pshi_publish_next(a, now, err);
+    a->busy = 1;
+    st = pshi_publish_next(a, now, err);
+    a->busy = 0;
+    return st;
 }
 
 static int64_t sooner(int64_t x, int64_t y) {

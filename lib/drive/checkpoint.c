@@ -155,6 +155,9 @@ psh_status psh_driver_checkpoint(
     st = check_sections(sections, n, err);
     if (st != PSH_OK)
         return st;
+    st = pshi_driver_check_fence(d, err);
+    if (st != PSH_OK)
+        return st;
     st = psh_buffer_create(d->env, &plan);
     if (st == PSH_OK)
         st = psh_buffer_create(d->env, &bytes);

@@ -199,6 +199,29 @@ static psh_status raise_fence(
     return pshi_host_status(err, st, "kv.compare_and_set");
 }
 
+psh_status pshi_driver_check_fence(psh_driver *d, psh_error *err) {
+    psh_buffer *key = NULL, *scratch = NULL;
+    uint64_t fence = 0, version = 0;
+    psh_status st;
+
+    if (!d->has_kv)
+        return PSH_OK;
+    d->busy = 1;
+    st = pshi_driver_name(d, "fence", &key);
+    if (st == PSH_OK)
+        st = psh_buffer_create(d->env, &scratch);
+    if (st != PSH_OK)
+        pshi_fail(err, st, "kv", psh_status_text(st));
+    else
+        st = read_fence(d, psh_buffer_data(key), scratch, &fence, &version, err);
+    d->busy = 0;
+    psh_buffer_destroy(key);
+    psh_buffer_destroy(scratch);
+    if (st == PSH_OK && fence > d->fence)
+        st = pshi_fail(err, PSH_E_FENCED, "driver", psh_status_text(PSH_E_FENCED));
+    return st;
+}
+
 psh_status psh_driver_lead(psh_driver *d, uint64_t *fence, psh_error *err) {
     psh_buffer *key = NULL, *scratch = NULL;
     uint64_t next = 1;

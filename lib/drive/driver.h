@@ -93,6 +93,8 @@ void pshi_event_release(pshi_tasks *t);
 void pshi_task_end(psh_driver *d, pshi_task *task, psh_status status, int64_t now);
 void pshi_tasks_compact(psh_env *env, pshi_tasks *t);
 /** The name of a blob or key: the driver's prefix and `what`, into out. @return PSH_OK, PSH_E_NOMEM. */
+/** @return PSH_OK, PSH_E_FENCED (another planner has raised the fence), PSH_E_HOST, PSH_E_NOMEM. */
+psh_status pshi_driver_check_fence(psh_driver *d, psh_error *err);
 psh_status pshi_driver_name(const psh_driver *d, const char *what, psh_buffer **out);
 /** PSH_OK stays; anything else becomes an error with its detail. */
 psh_status pshi_host_status(psh_error *err, psh_status returned, const char *callback);

@@ -387,6 +387,17 @@ psh_status psh_map_observe_write(
     return p->flags || p->state == PSH_PARTITION_SEALED || p->state == PSH_PARTITION_ARCHIVED ? PSH_AGAIN : PSH_OK;
 }
 
+void psh_map_recover(psh_map *m, uint64_t position) {
+    size_t i;
+
+    for (i = 0; m && i < m->count; i++) {
+        psh_partition *p = &m->slots[i].p;
+
+        if (p->state >= PSH_PARTITION_ACTIVE && p->state <= PSH_PARTITION_ARCHIVED && p->last_position < position)
+            p->last_position = position;
+    }
+}
+
 psh_status psh_map_reopen(psh_map *m, uint64_t partition) {
     pshi_slot *s = m ? find_slot(m, partition) : NULL;
 

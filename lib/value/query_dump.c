@@ -6,6 +6,18 @@ static void text_column(pshi_writer *w, const psh_query *q, uint32_t column) {
     pshi_text(w, q->table->columns[column].name);
 }
 
+/* 1d, 6h, 15m, 10s, else nanoseconds. */
+static void text_duration(pshi_writer *w, int64_t ns) {
+    static const int64_t units[] = { PSH_DAY, PSH_HOUR, PSH_MINUTE, PSH_SECOND, 1 };
+    static const char *const names[] = { "d", "h", "m", "s", "ns" };
+    size_t i = 0;
+
+    while (ns % units[i])
+        i++;
+    pshi_text_i64(w, ns / units[i]);
+    pshi_text(w, names[i]);
+}
+
 static void text_output(pshi_writer *w, const psh_query *q, size_t i) {
     static const char *const names[] = { "", "count", "sum", "avg", "min", "max" };
     const psh_query_spec *s = &q->spec;
@@ -15,8 +27,8 @@ static void text_output(pshi_writer *w, const psh_query *q, size_t i) {
         return;
     if (o.kind == PSH_OUTPUT_BUCKET) {
         pshi_text(w, "bucket(");
-        pshi_text_i64(w, s->bucket_ns);
-        pshi_text(w, " ns)");
+        text_duration(w, s->bucket_ns);
+        pshi_text(w, ")");
     } else if (o.kind == PSH_OUTPUT_GROUP) {
         text_column(w, q, s->group_columns[o.index]);
     } else if (o.kind == PSH_OUTPUT_COLUMN) {
@@ -101,8 +113,7 @@ static void text_rest(pshi_writer *w, const psh_query_spec *s) {
     }
     if (s->max_staleness_ns) {
         pshi_text(w, " staleness ");
-        pshi_text_i64(w, s->max_staleness_ns);
-        pshi_text(w, " ns");
+        text_duration(w, s->max_staleness_ns);
     }
     if (s->visibility) {
         pshi_text(w, " visibility ");

@@ -22,6 +22,10 @@ psh_status storage_get(void *user, const char *name, psh_buffer *out) {
     return st;
 }
 
+/* What is committed between them has reached the disk, and with it all of the log before. */
+static const char durable[] = "PRAGMA main.synchronous = FULL";
+static const char relaxed[] = "PRAGMA main.synchronous = NORMAL";
+
 static psh_status write_blob(sqlite_host *h, const psh_blob_write *w) {
     sqlite3_stmt *stmt;
     psh_status st = host_prepare(
@@ -43,13 +47,16 @@ psh_status storage_commit(void *user, const psh_blob_write *writes, size_t n) {
 
     if (h->session)
         return host_fail(h, PSH_E_STATE, "a checkpoint inside an open commit");
-    st = host_exec(h, "BEGIN IMMEDIATE");
+    st = host_exec(h, durable);
+    if (st == PSH_OK)
+        st = host_exec(h, "BEGIN IMMEDIATE");
     for (i = 0; st == PSH_OK && i < n; i++)
         st = write_blob(h, &writes[i]);
     if (st == PSH_OK)
         st = host_exec(h, "COMMIT");
     if (st != PSH_OK)
         sqlite_host_rollback(h);
+    (void)host_exec(h, relaxed);
     return st;
 }
 
@@ -118,6 +125,7 @@ psh_status kv_compare_and_set(
     void *user, const char *key, uint64_t expected, const void *data, size_t size, uint64_t *version) {
     sqlite_host *h = user;
     sqlite3_stmt *stmt;
+    int changed;
     psh_status st = host_prepare(
         h,
         expected ? "UPDATE psh_kv SET version = ?2 + 1, data = ?3 WHERE key = ?1 AND version = ?2" :
@@ -129,10 +137,17 @@ psh_status kv_compare_and_set(
     sqlite3_bind_text(stmt, 1, key, -1, SQLITE_STATIC);
     sqlite3_bind_int64(stmt, 2, (sqlite3_int64)expected);
     sqlite3_bind_blob64(stmt, 3, size ? data : "", size, SQLITE_STATIC);
+    st = host_exec(h, durable);
+    if (st != PSH_OK) {
+        sqlite3_finalize(stmt);
+        return st;
+    }
     st = host_finish(h, stmt);
+    changed = sqlite3_changes(h->db);
+    (void)host_exec(h, relaxed);
     if (st != PSH_OK)
         return st;
-    if (!sqlite3_changes(h->db))
+    if (!changed)
         return PSH_E_CONFLICT;
     *version = expected + 1;
     return PSH_OK;

@@ -213,7 +213,7 @@ static psh_status open_files(sqlite_host *h, const char *path, const char *archi
         st = host_exec(
             h,
             "PRAGMA main.journal_mode = WAL; PRAGMA archive.journal_mode = WAL; PRAGMA main.synchronous = NORMAL;"
-            "PRAGMA archive.synchronous = NORMAL; PRAGMA main.cache_size = -65536; PRAGMA temp_store = MEMORY;"
+            "PRAGMA archive.synchronous = FULL; PRAGMA main.cache_size = -65536; PRAGMA temp_store = MEMORY;"
             "PRAGMA wal_autocheckpoint = 8000;");
     if (st == PSH_OK)
         st = host_exec(h, meta_tables);

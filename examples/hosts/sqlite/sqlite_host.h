@@ -20,7 +20,9 @@ typedef struct sqlite_cost {
 } sqlite_cost;
 
 /**
- * Opens (or makes) both files. Journal: WAL, synchronous NORMAL.
+ * Opens (or makes) both files, journal WAL. Rows are committed with synchronous NORMAL: a loss of power may take
+ * the last commits, rows and changes together, and never damages a file. Blobs and keys are durable on return, as
+ * the contract asks, and so is the copy in the archive before the rows in main go.
  * @param message  takes one line on failure, NUL-terminated
  * @return PSH_OK, PSH_E_HOST, PSH_E_NOMEM.
  */

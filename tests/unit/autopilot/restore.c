@@ -87,6 +87,46 @@ static void everything_comes_back(void **state) {
     rig_close(&again);
 }
 
+static int64_t count_all(rig *r, int64_t now, int base_only) {
+    psh_aggregate count = { PSH_AGG_COUNT, PSH_NONE };
+    psh_answer *answer = NULL;
+    psh_query_spec spec;
+    psh_query *q = NULL;
+    uint32_t coverage;
+    int64_t n;
+
+    psh_query_spec_init(&spec, sizeof spec);
+    spec.aggregates = &count;
+    spec.aggregate_count = 1;
+    assert_ok(psh_query_create(r->env, r->schema, &spec, &q, NULL));
+    assert_ok(psh_answer_create(r->env, q, 0, &answer));
+    assert_ok(rig_answer(r, q, now, base_only, answer, &coverage));
+    n = psh_answer_row(answer, 0)->as.i64;
+    psh_answer_destroy(answer);
+    psh_query_unref(q);
+    return n;
+}
+
+/* A row that no plan foresaw is written after the checkpoint: it lies in the quarantine, and the process dies. */
+static void quarantine_written_since_is_found(void **state) {
+    stage *s = *state;
+    rig_flight odd = s->flights[FLIGHTS - 1];
+    rig again;
+    int64_t all;
+
+    assert_ok(psh_autopilot_checkpoint(s->r.pilot, s->now, NULL));
+    odd.time = s->now + 36500 * PSH_DAY;
+    odd.seq = 1000000;
+    assert_ok(rig_commit(&s->r, &odd, 1, s->now));
+    assert_int_equal(s->r.counts.quarantined, 1);
+    all = count_all(&s->r, s->now, 1);
+    rig_close(&s->r);
+    assert_ok(rig_reopen(&again, s->env, s->schema, s->h, s->now));
+    assert_int_equal(count_all(&again, s->now, 1), all);
+    assert_int_equal(count_all(&again, s->now, 0), all);
+    s->r = again;
+}
+
 static void pending_actions_go_on(void **state) {
     stage *s = *state;
     uint64_t id;
@@ -214,6 +254,7 @@ static void a_gap_refills_the_views(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(everything_comes_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(quarantine_written_since_is_found, setup, teardown),
         cmocka_unit_test_setup_teardown(pending_actions_go_on, setup, teardown),
         cmocka_unit_test_setup_teardown(nothing_there, setup, teardown),
         cmocka_unit_test_setup_teardown(failures_make_nothing, setup, teardown),

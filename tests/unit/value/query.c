@@ -525,10 +525,10 @@ static void dumps_like_sql(void **state) {
     assert_ok(psh_query_dump(q, x));
     assert_string_equal(
         psh_buffer_data(x),
-        "select bucket(3600000000000 ns), origin, destination, count(*), avg(delay), sum(distance) from flights "
+        "select bucket(1h), origin, destination, count(*), avg(delay), sum(distance) from flights "
         "where origin in ('ATL', 'it''s') and delay >= -5 and time >= 2001-01-01T00:00:00Z "
-        "group by bucket(3600000000000 ns), origin, destination "
-        "order by count(*) desc, bucket(3600000000000 ns) limit 10 staleness 60000000000 ns "
+        "group by bucket(1h), origin, destination "
+        "order by count(*) desc, bucket(1h) limit 10 staleness 1m "
         "visibility 000000000000004d labels desk=100%s\n");
     psh_buffer_destroy(x);
     psh_query_unref(q);
