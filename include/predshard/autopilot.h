@@ -89,7 +89,8 @@ PSH_API psh_demand *psh_autopilot_demand(const psh_autopilot *a);
  */
 PSH_API psh_status psh_autopilot_checkpoint(psh_autopilot *a, int64_t now, psh_error *err);
 /**
- * Makes the objects again from the driver's last checkpoint. *parts names driver and worlds; on success the
+ * Makes the objects again from the driver's last checkpoint; where the source went on since, quarantines are
+ * scanned and partitions count as written at its position. *parts names driver and worlds; on success the
  * other four are new objects of the caller's, and the world is published. Actions that were under way are
  * submitted again, which their ids make harmless.
  * @return PSH_OK, PSH_E_NOT_FOUND (no checkpoint: nothing made), PSH_E_CORRUPT, PSH_E_NEWER, PSH_E_NOMEM,

@@ -118,8 +118,8 @@ typedef struct psh_section {
  * Stores all sections and the driver's own state (cursor, fence, actions) in one atomic commit; then lets the
  * source forget what was applied. A failed checkpoint leaves the one before it.
  * @param sections  Shape [n], at most 63, names distinct
- * @return PSH_OK, PSH_E_STATE (events wait to be taken, and would be lost), PSH_E_INVALID, PSH_E_NOMEM,
- *         PSH_E_HOST.
+ * @return PSH_OK, PSH_E_STATE (events wait to be taken, and would be lost), PSH_E_FENCED (another planner leads),
+ *         PSH_E_INVALID, PSH_E_NOMEM, PSH_E_HOST.
  */
 PSH_API psh_status psh_driver_checkpoint(
     psh_driver *d, const psh_section *sections, size_t n, int64_t now, psh_error *err);

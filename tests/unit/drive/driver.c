@@ -103,7 +103,8 @@ static void leaders_raise_the_fence(void **state) {
     assert_ok(psh_driver_step(second, 0, 1));
     psh_plan_unref(p);
     assert_int_equal(memory_host_table_count(h), 1);
-    /* The first leads no more: its order is refused. */
+    /* The first leads no more: its checkpoint would undo the other's, its order is refused. */
+    assert_int_equal(psh_driver_checkpoint(first, NULL, 0, 0, NULL), PSH_E_FENCED);
     a = fake_action(PSH_ACT_CREATE_PARTITION, 2, NULL);
     p = fake_plan(env, &a, 1);
     assert_ok(psh_driver_run(first, p, NULL));
