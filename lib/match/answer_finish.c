@@ -104,11 +104,12 @@ static size_t keep_first(psh_answer *a, const psh_value *rows, size_t n) {
 
 /* Merge sort from below: its work has a bound, whatever the rows. */
 static void sort_rows(psh_answer *a, const psh_value *rows, size_t n) {
-    uint32_t *from = a->order;
-    uint32_t *to = a->order + n;
-    uint32_t *swap;
+    uint32_t *from = a->order, *to, *swap;
     size_t run, i, mid, len;
 
+    if (n < 2)
+        return;
+    to = a->order + n;
     for (run = 1; run < n; run *= 2) {
         for (i = 0; i < n; i += 2 * run) {
             len = n - i < 2 * run ? n - i : 2 * run;

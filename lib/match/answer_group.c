@@ -168,6 +168,11 @@ static psh_status new_group(psh_answer *a, const psh_value *key, uint32_t hash, 
     return PSH_OK;
 }
 
+/* Without groups there is one key, of no values. */
+static int is_key_of(const psh_answer *a, uint32_t group, const psh_value *key) {
+    return !a->key_width || same_key(a->keys + (size_t)group * a->key_width, key, a->key_width);
+}
+
 psh_status pshi_answer_group(psh_answer *a, const psh_value *key, uint32_t *group) {
     uint32_t hash;
     size_t i, mask;
@@ -179,7 +184,7 @@ psh_status pshi_answer_group(psh_answer *a, const psh_value *key, uint32_t *grou
     mask = a->slot_cap - 1;
     for (i = hash & mask; a->slots && a->slots[i].group; i = (i + 1) & mask) {
         s = &a->slots[i];
-        if (s->hash == hash && same_key(a->keys + (size_t)(s->group - 1) * a->key_width, key, a->key_width)) {
+        if (s->hash == hash && is_key_of(a, s->group - 1, key)) {
             *group = s->group - 1;
             return PSH_OK;
         }
