@@ -33,7 +33,9 @@ build() {
   fi
 }
 
-export ASAN_OPTIONS=detect_leaks=1:abort_on_error=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+leaks=1
+[ -r /proc/self/task ] || leaks=0 # the leak checker reads it; the tests count blocks themselves, too
+export ASAN_OPTIONS=detect_leaks=$leaks:abort_on_error=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 rm -f $root/*/meson-logs/testlog.json
 build gcc gcc '' --buildtype=debugoptimized
 build sanitize clang 'unit conformance loop fault oom' -Db_sanitize=address,undefined -Db_lundef=false

@@ -19,14 +19,18 @@ code = [p for folder in ("include", "lib", "examples", "tests", "bench")
 assert len(code) > 50
 for path in code + [root / "meson.build"]:
     text = path.read_text()
-    if "SPDX-License-Identifier: MIT" not in "\n".join(text.splitlines()[:3]):
-        bad.append(f"{path}: no licence line")
     if marks.search(text):
         bad.append(f"{path}: unfinished mark")
     if len(text.splitlines()) > 600 and path.suffix in (".c", ".h"):
         bad.append(f"{path}: over 600 lines")
     if any(len(line) > 120 for line in text.splitlines()) and path.suffix in (".c", ".h"):
         bad.append(f"{path}: a line over 120 columns")
+for path in (p for p in root.rglob("*") if p.is_file()):
+    parts = path.relative_to(root).parts
+    if parts[0] in (".git", ".build") or "__pycache__" in parts or parts[0].startswith("build"):
+        continue
+    if path.suffix != ".xz" and path.name != "LICENSE" and "SPDX-License-Identifier" not in path.read_text():
+        bad.append(f"{path}: no licence line")
 lengths = []
 for path in sorted((root / "lib").rglob("*.c")):
     start = None

@@ -25,7 +25,8 @@ with tempfile.TemporaryDirectory() as folder:
     source.write_text("#include <stdio.h>\n#include <predshard.h>\nint main(void) {\n" + "\n".join(lines) +
                       "\nreturn 0;\n}\n")
     subprocess.run(["cc", f"-I{root}/include", "-o", f"{folder}/layout", source], check=True)
-    now = subprocess.run([f"{folder}/layout"], check=True, capture_output=True, text=True).stdout
+    now = "# SPDX-License-Identifier: MIT\n" + subprocess.run([f"{folder}/layout"], check=True, capture_output=True,
+                                                             text=True).stdout
 if "--update" in sys.argv:
     table.write_text(now)
 old = table.read_text()
