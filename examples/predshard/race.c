@@ -138,17 +138,19 @@ static double seconds_since(const struct timespec *began) {
     return (double)(now.tv_sec - began->tv_sec) + (double)(now.tv_nsec - began->tv_nsec) * 1e-9;
 }
 
+/* A bar on a terminal; elsewhere a line for each stack that is done. */
 static void show_progress(pool *p, int terminal, size_t *shown) {
     double share = p->all ? (double)atomic_load(&p->done) / (double)p->all : 1;
     size_t finished = atomic_load(&p->finished);
     int filled = (int)(share * BAR_WIDTH);
 
-    if (!terminal && finished == *shown)
-        return;
+    if (terminal)
+        fprintf(stderr, "\r[%.*s%*s] %3.0f %%, %zu of %zu stacks, %.0f s  ", filled,
+            "########################################", BAR_WIDTH - filled, "", share * 100, finished,
+            p->job_count, seconds_since(&p->began));
+    else if (finished != *shown)
+        fprintf(stderr, "%zu of %zu stacks, %.0f s\n", finished, p->job_count, seconds_since(&p->began));
     *shown = finished;
-    fprintf(stderr, "%s[%.*s%*s] %3.0f %%, %zu of %zu stacks, %.0f s%s", terminal ? "\r" : "", filled,
-        "########################################", BAR_WIDTH - filled, "", share * 100, finished, p->job_count,
-        seconds_since(&p->began), terminal ? "  " : "\n");
     fflush(stderr);
 }
 

@@ -54,7 +54,7 @@ PSH_API psh_status psh_materializer_propose(
 /**
  * Starts a BUILD_VIEW (or changes its level) or ends a view (DROP_VIEW). Repeating it does no harm: an action of
  * a generation that is over is ignored. The definition needs a bucket.
- * @return PSH_OK, PSH_E_EXISTS never, PSH_E_LIMIT, PSH_E_INVALID, PSH_E_NOMEM, PSH_E_STATE (a fill is under way).
+ * @return PSH_OK, PSH_E_LIMIT, PSH_E_INVALID, PSH_E_NOMEM, PSH_E_STATE (a fill is under way).
  */
 PSH_API psh_status psh_materializer_begin(psh_materializer *m, const psh_action *a);
 /**
