@@ -68,7 +68,8 @@ PSH_API psh_status psh_map_complete(psh_map *m, const psh_action *a, psh_status 
  * @param time_min, time_max  event times of the rows, both within
  * @param position            of the commit in the change source; 0 if unknown
  * @return PSH_OK; PSH_AGAIN (quarantine, or late for a sealed interval: publish a new world before the write
- *         is acknowledged, so that no view answers without it); PSH_E_NOT_FOUND.
+ *         is acknowledged, so that no view answers without it); PSH_E_NOT_FOUND; PSH_E_STATE (its interval is
+ *         being dropped: route the rows again in the current world).
  */
 PSH_API psh_status psh_map_observe_write(
     psh_map *m, uint64_t partition, uint64_t rows, uint64_t bytes, int64_t time_min, int64_t time_max,

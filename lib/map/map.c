@@ -373,6 +373,8 @@ psh_status psh_map_observe_write(
     s = find_slot(m, partition);
     if (!s || !pshi_map_exists(s))
         return PSH_E_NOT_FOUND;
+    if (s->gone)
+        return PSH_E_STATE;
     p = &s->p;
     if (!p->flags && (time_min < p->time_from || time_max >= p->time_to))
         return PSH_E_INVALID;

@@ -247,7 +247,8 @@ uint64_t pshi_bag_count(const pshi_bag *b, const pshi_dict *dict, int64_t code) 
 void pshi_bag_take(pshi_bag *b, const pshi_dict *dict, int64_t code) {
     uint64_t *count = bag_find(b, dict, code);
 
-    b->zeros += --*count == 0;
+    if (count)
+        b->zeros += --*count == 0;
 }
 
 static void drop_run(psh_env *env, pshi_bag *b, uint32_t i) {

@@ -47,9 +47,9 @@ static psh_status plan_columns(read_plan *r) {
         r->measures[i] = m;
         if (a->column != PSH_NONE && !m)
             return PSH_E_INVALID;
-        if ((a->fn == PSH_AGG_SUM || a->fn == PSH_AGG_AVG) && !m->sum_at)
+        if ((a->fn == PSH_AGG_SUM || a->fn == PSH_AGG_AVG) && (!m || !m->sum_at))
             return PSH_E_INVALID;
-        if ((a->fn == PSH_AGG_MIN || a->fn == PSH_AGG_MAX) && !m->bag_at)
+        if ((a->fn == PSH_AGG_MIN || a->fn == PSH_AGG_MAX) && (!m || !m->bag_at))
             return PSH_E_INVALID;
     }
     return PSH_OK;

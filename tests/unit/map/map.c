@@ -232,6 +232,8 @@ static void one_drop_hides_its_interval(void **state) {
     assert_ok(psh_map_begin(f.map, &other));
     assert_ok(psh_map_complete(f.map, &other, PSH_E_HOST, TEST_T0));
     assert_int_equal(psh_map_count(f.map), 1);
+    assert_int_equal(
+        psh_map_observe_write(f.map, other.want.subject, 1, 1, TEST_T0, TEST_T0, 1), PSH_E_STATE);
     assert_int_equal(count_state(&f, PSH_PARTITION_ACTIVE) + count_state(&f, PSH_PARTITION_WARMING), 0);
     assert_ok(psh_wants_create(f.env, &wants));
     assert_ok(psh_map_propose(f.map, NULL, TEST_T0, wants, NULL));
