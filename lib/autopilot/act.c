@@ -94,6 +94,7 @@ static psh_status action_ended(psh_autopilot *a, const psh_completion *c, int64_
     if (!pshi_action_is_view(c->action.want.kind))
         st = partition_ended(a, c, now);
     ledger = psh_tiers_complete(a->parts.tiers, &c->action, c->status);
+    a->activated |= c->action.want.kind == PSH_ACT_ACTIVATE_PARTITION && c->status == PSH_OK;
     a->dirty = 1;
     return st == PSH_OK ? ledger : st;
 }

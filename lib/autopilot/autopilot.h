@@ -40,6 +40,7 @@ struct psh_autopilot {
     int64_t fill_after; /* after a host error: no fill before this time */
     int hurry, refresh;
     int dirty;       /* the world no longer tells the truth */
+    int activated;   /* partitions became active that no checkpoint knows yet */
     int filling;     /* parts wait to be filled */
     psh_change_batch *batch;
     int batch_waits; /* polled, not applied yet: memory was short */
@@ -90,6 +91,8 @@ psh_status pshi_publish_next(psh_autopilot *a, int64_t now, psh_error *err);
 /* checkpoint.c */
 /** One checkpoint, from inside a step or alone. */
 psh_status pshi_checkpoint(psh_autopilot *a, int64_t now, psh_error *err);
+/** 1 if activations must be checkpointed before a world may send rows to them. */
+int pshi_owes_checkpoint(const psh_autopilot *a);
 
 /* recover.c */
 /** Brings the map up to what the host holds, where the source went on after the checkpoint. */

@@ -66,6 +66,14 @@ static psh_status settle(psh_autopilot *a, int64_t now, psh_error *err) {
     return s.status;
 }
 
+/*
+ * Rows go to active partitions. One that a restore knew nothing of might be planned again with other arcs, and the
+ * rows that went to it in between would be in no route: so no world names it before a checkpoint does.
+ */
+int pshi_owes_checkpoint(const psh_autopilot *a) {
+    return a->activated && a->options.checkpoint_ns > 0;
+}
+
 psh_status pshi_checkpoint(psh_autopilot *a, int64_t now, psh_error *err) {
     psh_buffer *buffers[PART_COUNT] = { 0 };
     psh_status st = settle(a, now, err);
@@ -78,6 +86,8 @@ psh_status pshi_checkpoint(psh_autopilot *a, int64_t now, psh_error *err) {
         st = hand_over(a, buffers, now, err);
     else
         pshi_fail(err, st, "checkpoint", psh_status_text(st));
+    if (st == PSH_OK)
+        a->activated = 0;
     for (i = 0; i < PART_COUNT; i++)
         psh_buffer_destroy(buffers[i]);
     return st;

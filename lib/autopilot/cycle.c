@@ -91,8 +91,10 @@ psh_status pshi_cycle(psh_autopilot *a, pshi_step *s) {
     psh_wants *wants = NULL;
     psh_plan *plan = NULL;
     const psh_world *world;
-    psh_status st = pshi_publish_next(a, s->now, s->err); /* plans are made against what is true now */
+    psh_status st = PSH_OK;
 
+    if (!pshi_owes_checkpoint(a)) /* else the world before it must do */
+        st = pshi_publish_next(a, s->now, s->err); /* plans are made against what is true now */
     if (st != PSH_OK)
         return st;
     world = psh_worlds_current(a->parts.worlds);

@@ -68,8 +68,15 @@ static void step_checkpoint(psh_autopilot *a, pshi_step *s) {
 }
 
 static void publish_if_dirty(psh_autopilot *a, pshi_step *s) {
-    if (a->dirty)
-        pshi_step_note(a, s, pshi_publish_next(a, s->now, s->err));
+    psh_status st = PSH_OK;
+
+    if (!a->dirty)
+        return;
+    if (pshi_owes_checkpoint(a))
+        st = pshi_checkpoint(a, s->now, s->err);
+    if (st == PSH_OK)
+        st = pshi_publish_next(a, s->now, s->err);
+    pshi_step_note(a, s, st);
 }
 
 /* What the host completed since the last step is known before anything is planned or begun. */
@@ -133,7 +140,9 @@ psh_status psh_autopilot_publish(psh_autopilot *a, int64_t now, psh_error *err) 
     a->last = now;
     a->dirty = 1; /* if this one fails, the next step owes it */
     a->busy = 1;
-    st = pshi_publish_next(a, now, err);
+    st = pshi_owes_checkpoint(a) ? pshi_checkpoint(a, now, err) : PSH_OK;
+    if (st == PSH_OK)
+        st = pshi_publish_next(a, now, err);
     a->busy = 0;
     return st;
 }

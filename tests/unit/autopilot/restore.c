@@ -107,6 +107,45 @@ static int64_t count_all(rig *r, int64_t now, int base_only) {
     return n;
 }
 
+/* Partitions that take rows of a time at or after t. */
+static size_t active_after(const rig *r, int64_t t) {
+    const psh_partition *p;
+    size_t i, n = 0;
+
+    for (i = 0; (p = psh_map_get(r->parts.map, i)) != NULL; i++)
+        n += p->state == PSH_PARTITION_ACTIVE && !p->flags && p->time_to > t;
+    return n;
+}
+
+/* No checkpoint is due for long: yet whatever rows may go to has been stored when the world first names it. */
+static void active_partitions_are_stored_first(void **state) {
+    stage *s = *state;
+    psh_autopilot_options o;
+    int64_t later = s->now + 2 * COMPACT_INTERVAL;
+    size_t active;
+    rig again;
+
+    assert_int_equal(active_after(&s->r, later), 0);
+
+    assert_ok(psh_autopilot_checkpoint(s->r.pilot, s->now, NULL));
+    psh_autopilot_destroy(s->r.pilot);
+    assert_ok(psh_autopilot_options_init(&o, sizeof o));
+    o.mode = PSH_MODE_ACT;
+    o.cycle_ns = COMPACT_INTERVAL / 4;
+    o.horizon_ns = 2 * COMPACT_INTERVAL;
+    o.checkpoint_ns = 1000 * PSH_DAY;
+    assert_ok(psh_autopilot_create(s->env, s->schema, &o, &s->r.parts, &s->r.pilot, NULL));
+    for (; s->now < later; s->now += COMPACT_INTERVAL / 4)
+        assert_ok(rig_step(&s->r, s->now));
+    assert_ok(rig_step(&s->r, s->now));
+    active = active_after(&s->r, later);
+    assert_true(active > 0);
+    rig_close(&s->r); /* it dies */
+    assert_ok(rig_reopen(&again, s->env, s->schema, s->h, s->now));
+    assert_int_equal(active_after(&again, later), active);
+    s->r = again;
+}
+
 /* A row that no plan foresaw is written after the checkpoint: it lies in the quarantine, and the process dies. */
 static void quarantine_written_since_is_found(void **state) {
     stage *s = *state;
@@ -255,6 +294,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(everything_comes_back, setup, teardown),
         cmocka_unit_test_setup_teardown(quarantine_written_since_is_found, setup, teardown),
+        cmocka_unit_test_setup_teardown(active_partitions_are_stored_first, setup, teardown),
         cmocka_unit_test_setup_teardown(pending_actions_go_on, setup, teardown),
         cmocka_unit_test_setup_teardown(nothing_there, setup, teardown),
         cmocka_unit_test_setup_teardown(failures_make_nothing, setup, teardown),
