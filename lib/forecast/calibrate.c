@@ -10,6 +10,27 @@
 #define MASSES 10u
 #define LEAST_DUE 100u
 
+void pshi_calibration_init(pshi_calibration *c) {
+    uint32_t k, g;
+
+    memset(c, 0, sizeof *c);
+    for (k = 0; k < PSHI_KINDS; k++) {
+        pshi_track_init(&c->total[k]);
+        for (g = 0; g < PSHI_GROUPS; g++)
+            pshi_track_init(&c->track[k][g]);
+    }
+}
+
+void pshi_calibration_track_fields(pshi_fields *io, pshi_calibration *c) {
+    uint32_t k, g;
+
+    for (k = 0; k < PSHI_KINDS; k++) {
+        pshi_track_fields(io, &c->total[k]);
+        for (g = 0; g < PSHI_GROUPS; g++)
+            pshi_track_fields(io, &c->track[k][g]);
+    }
+}
+
 static uint32_t bin_of(double raw) {
     uint32_t i = (uint32_t)(raw * PSHI_BINS);
 

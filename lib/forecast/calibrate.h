@@ -5,6 +5,9 @@
 
 #include <stdint.h>
 
+#include "forecast/shape.h"
+#include "forecast/track.h"
+
 #define PSHI_BINS 20u
 #define PSHI_DUE 2048u
 #define PSHI_MOST_WEIGHT 2001.0 /* of a bin */
@@ -28,8 +31,15 @@ typedef struct pshi_calibration {
     pshi_calibrator view;
     pshi_calibrator zone;
     pshi_shown shown;
+    pshi_track track[PSHI_KINDS][PSHI_GROUPS]; /* shared by all series of a kind */
+    pshi_track total[PSHI_KINDS];
 } pshi_calibration;
 
+/** Nothing learned yet. */
+void pshi_calibration_init(pshi_calibration *c);
+
+/** The shared tracks. */
+void pshi_calibration_track_fields(pshi_fields *io, pshi_calibration *c);
 /** Maps a raw probability: each bin's frequency, shrunk to the bin's own mean, made monotone. */
 double pshi_calibrate(const pshi_calibrator *c, double raw);
 /** A prediction came due. */

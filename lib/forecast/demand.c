@@ -37,9 +37,9 @@ static double seen_at(const pshi_wish *w, const pshi_series *s, int64_t bucket) 
     int64_t phase = (bucket - w->now_bucket) % w->window;
 
     if (phase)
-        return pshi_series_actual(s, shape, w->f->closed, w->now_bucket - w->window + phase);
-    return pshi_series_actual(s, shape, w->f->closed, w->now_bucket)
-         + (1 - w->elapsed) * pshi_series_actual(s, shape, w->f->closed, w->now_bucket - w->window);
+        return pshi_series_actual(s, shape, w->f->outlook.closed, w->now_bucket - w->window + phase);
+    return pshi_series_actual(s, shape, w->f->outlook.closed, w->now_bucket)
+         + (1 - w->elapsed) * pshi_series_actual(s, shape, w->f->outlook.closed, w->now_bucket - w->window);
 }
 
 static void add_seen(const pshi_wish *w, const pshi_series *s, int64_t bucket, double share, pshi_load *out) {
@@ -58,10 +58,10 @@ static void add_future(const pshi_wish *w, const pshi_series *s, int64_t bucket,
         add_seen(w, s, bucket, share, out);
         return;
     }
-    if (bucket - w->f->closed + 1 > (int64_t)shape->max_lead || !pshi_series_age(s, w->f->closed))
+    if (bucket - w->f->outlook.closed + 1 > (int64_t)shape->max_lead || !pshi_series_age(s, w->f->outlook.closed))
         return;
-    have = bucket == w->now_bucket ? pshi_series_actual(s, shape, w->f->closed, bucket) : 0;
-    pshi_sum_add(&out->sum, s, shape, w->f->closed, bucket, share, w->r.quantile);
+    have = bucket == w->now_bucket ? pshi_series_actual(s, shape, w->f->outlook.closed, bucket) : 0;
+    pshi_sum_add(&w->f->outlook, &out->sum, s, bucket, share, w->r.quantile);
     if (have * share > out->known)
         out->known = have * share;
 }
@@ -72,16 +72,16 @@ void pshi_wish_load(const pshi_wish *w, const pshi_series *s, int64_t from, int6
     double share, expected;
 
     memset(out, 0, sizeof *out);
-    oldest = w->f->closed - (int64_t)shape->ring;
+    oldest = w->f->outlook.closed - (int64_t)shape->ring;
     /* Wherever now is, what lies beyond has nothing to tell, and an interval may be longer than all history. */
-    last = w->now_bucket < w->f->closed ? w->now_bucket : w->f->closed;
+    last = w->now_bucket < w->f->outlook.closed ? w->now_bucket : w->f->outlook.closed;
     last += 2 * (int64_t)shape->max_lead;
     b = b < oldest ? oldest : b;
     end = end > last ? last : end;
     for (; b <= end; b++) {
         share = pshi_bucket_share(shape, b, from, to);
         if (b < w->now_bucket)
-            out->past += share * pshi_series_actual(s, shape, w->f->closed, b);
+            out->past += share * pshi_series_actual(s, shape, w->f->outlook.closed, b);
         else
             add_future(w, s, b, share, out);
     }
@@ -91,7 +91,7 @@ void pshi_wish_load(const pshi_wish *w, const pshi_series *s, int64_t from, int6
     if (w->r.source == PSH_DEMAND_OBSERVED)
         out->upper = expected + w->margin * sqrt(expected);
     else
-        out->upper = pshi_sum_upper(&out->sum, s, shape, w->r.quantile);
+        out->upper = pshi_sum_upper(&w->f->outlook, &out->sum, s, w->r.quantile);
     out->upper = out->past + (out->upper > out->known ? out->upper : out->known);
     out->upper = out->upper < out->count && w->r.quantile >= 0.5 ? out->count : out->upper;
 }
@@ -99,9 +99,9 @@ void pshi_wish_load(const pshi_wish *w, const pshi_series *s, int64_t from, int6
 static uint32_t load_reason(const pshi_wish *w, const pshi_series *s) {
     if (w->r.source == PSH_DEMAND_OBSERVED)
         return PSH_REASON_NONE;
-    if (pshi_series_age(s, w->f->closed) < (int64_t)w->f->shape.season[0])
+    if (pshi_series_age(s, w->f->outlook.closed) < (int64_t)w->f->shape.season[0])
         return PSH_REASON_SHORT;
-    return s->tally.scored && pshi_series_skill(s) <= 0 ? PSH_REASON_NO_SKILL : PSH_REASON_NONE;
+    return pshi_series_scored(s) && pshi_series_skill(s) <= 0 ? PSH_REASON_NO_SKILL : PSH_REASON_NONE;
 }
 
 psh_demand_entry pshi_wish_entry(
@@ -203,7 +203,7 @@ static psh_status add_zone(pshi_wish *w, const pshi_series *s) {
     pshi_load load;
 
     bar = pshi_series_bar(s, buckets);
-    if (!pshi_series_age(s, w->f->closed) || bar <= 0)
+    if (!pshi_series_age(s, w->f->outlook.closed) || bar <= 0)
         return PSH_OK;
     pshi_wish_load(w, s, w->r.from, w->r.to, &load);
     if (load.count <= bar)
@@ -212,7 +212,7 @@ static psh_status add_zone(pshi_wish *w, const pshi_series *s) {
     e.subject = s->subject;
     if (w->r.source == PSH_DEMAND_FORECAST)
         e.confidence = pshi_calibrate(
-            &w->f->calibration.zone, pshi_sum_above(&load.sum, s, &w->f->shape, bar));
+            &w->f->calibration.zone, pshi_sum_above(&w->f->outlook, &load.sum, s, bar));
     return pshi_wish_add(w, &e);
 }
 
@@ -242,7 +242,7 @@ static psh_status check_window(const psh_forecaster *f, const psh_demand_request
         return pshi_fail(err, PSH_E_INVALID, "from", "must not lie before now");
     if (pshi_sub_i64(r->to, r->from, &width) || (double)width > most)
         return pshi_fail(err, PSH_E_INVALID, "to", "lies beyond from + horizon buckets");
-    first -= f->closed;
+    first -= f->outlook.closed;
     if (f->stepped && (first > (int64_t)f->shape.max_lead || first < -(int64_t)f->shape.ring))
         return pshi_fail(err, PSH_E_INVALID, "from", "is too far from the last step");
     return PSH_OK;

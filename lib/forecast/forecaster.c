@@ -14,7 +14,7 @@
 #define MOST_LEAD (1 << 20)
 
 static const psh_forecaster_options defaults = {
-    sizeof(psh_forecaster_options), 0, PSH_HOUR, 24, 168, 48, 4096, 65536, 131072, UINT64_C(1) << 30, PSH_HOUR
+    sizeof(psh_forecaster_options), 0, PSH_HOUR, 24, 168, 48, 4096, 65536, 131072, UINT64_C(1) << 30, PSH_HOUR, 0, 0
 };
 
 psh_status psh_forecaster_options_init(psh_forecaster_options *o, uint32_t size) {
@@ -43,6 +43,8 @@ static void fill_in(psh_forecaster_options *o) {
         o->max_series = defaults.max_series;
     if (!o->max_bytes)
         o->max_bytes = defaults.max_bytes;
+    if (!o->history)
+        o->history = 6 * o->season_long + 2;
     if (!o->lateness_ns)
         o->lateness_ns = most_late(o) < defaults.lateness_ns ? most_late(o) : defaults.lateness_ns;
     if (o->lateness_ns < 0)
@@ -60,6 +62,10 @@ static psh_status check_values(const psh_forecaster_options *o, psh_error *err) 
         return pshi_fail(err, PSH_E_INVALID, "season_long", "must be a multiple of season_short, at most 65536");
     if (o->horizon < 1 || o->horizon > o->season_long)
         return pshi_fail(err, PSH_E_INVALID, "horizon", "must be 1 to season_long");
+    if (o->history < 2 * o->season_long + 2 || o->history > PSHI_MAX_HISTORY)
+        return pshi_fail(err, PSH_E_INVALID, "history", "must be 2 season_long + 2 to 2^20");
+    if (o->reserved)
+        return pshi_fail(err, PSH_E_UNSUPPORTED, "reserved", "must be 0");
     if (o->lateness_ns / o->bucket_ns >= PSHI_MAX_OPEN / 2)
         return pshi_fail(err, PSH_E_INVALID, "lateness_ns", "must be 0 to 8191 buckets");
     return PSH_OK;
@@ -83,20 +89,17 @@ int64_t pshi_half_life(const psh_forecaster *f) {
 psh_status pshi_forecaster_make(
     psh_env *env, psh_schema *schema, const psh_forecaster_options *o, psh_forecaster **out, psh_error *err) {
     psh_forecaster *f = pshi_calloc(env, 1, sizeof *f);
-    size_t scratch;
 
     if (!f)
         return pshi_fail(err, PSH_E_NOMEM, "", "no memory for the forecaster");
     f->env = env;
     f->o = *o;
     pshi_shape_init(&f->shape, o);
-    scratch = (size_t)f->shape.ring + f->shape.season[1];
-    f->scratch = pshi_alloc(env, scratch * sizeof *f->scratch);
-    if (!f->scratch) {
+    pshi_calibration_init(&f->calibration);
+    if (pshi_outlook_init(env, &f->shape, &f->calibration, &f->outlook) != PSH_OK) {
         pshi_free(env, f);
         return pshi_fail(err, PSH_E_NOMEM, "", "no memory for the forecaster");
     }
-    f->scratch_bytes = scratch * sizeof *f->scratch;
     f->schema = psh_schema_ref(schema);
     f->now = PSH_TIME_NONE;
     *out = f;
@@ -122,7 +125,7 @@ void psh_forecaster_destroy(psh_forecaster *f) {
     pshi_store_free(f->env, &f->store);
     pshi_templates_free(f->env, &f->templates);
     psh_schema_unref(f->schema);
-    pshi_free(f->env, f->scratch);
+    pshi_outlook_free(f->env, &f->outlook);
     pshi_free(f->env, f);
 }
 
@@ -131,7 +134,7 @@ static uint64_t map_bytes(const pshi_idmap *m) {
 }
 
 uint64_t pshi_forecaster_bytes(const psh_forecaster *f) {
-    return sizeof *f + f->scratch_bytes + f->observer_bytes + f->store.bytes
+    return sizeof *f + pshi_outlook_bytes(&f->shape) + f->observer_bytes + f->store.bytes
          + f->store.cap * sizeof *f->store.list + map_bytes(&f->store.map)
          + f->templates.cap * sizeof *f->templates.list + f->templates.order_cap * sizeof *f->templates.order
          + map_bytes(&f->templates.map);
@@ -158,59 +161,84 @@ static int stays_forever(const pshi_series *s) {
 }
 
 /* @return 1 if the series has nothing left to tell: its whole history is zero. */
-static int advance_series(psh_forecaster *f, pshi_series *s, int64_t target) {
-    int64_t b;
-
-    if (target - f->closed > (int64_t)f->shape.ring + (int64_t)f->shape.open) {
+static int advance_series(psh_forecaster *f, pshi_series *s, int64_t from, int64_t target) {
+    if (target - from > (int64_t)f->shape.ring + (int64_t)f->shape.open) {
         if (!stays_forever(s))
             return 1;
         pshi_series_reset(s, &f->shape, target);
         return 0;
     }
-    for (b = f->closed; b < target; b++)
-        pshi_series_close(s, &f->shape, b, &f->calibration);
-    return !stays_forever(s) && s->idle >= (int64_t)f->shape.ring;
+    f->outlook.closed = from;
+    while (f->outlook.closed < target)
+        pshi_series_close(&f->outlook, s);
+    return !stays_forever(s) && s->idle >= (int64_t)f->shape.patience;
 }
 
 static void close_buckets(psh_forecaster *f, int64_t target) {
+    int64_t from = f->outlook.closed;
     size_t i = 0;
 
     while (i < f->store.count) {
-        if (advance_series(f, f->store.list[i], target))
+        if (advance_series(f, f->store.list[i], from, target))
             pshi_store_remove(f->env, &f->store, &f->shape, i);
         else
             i++;
     }
-    f->closed = target;
+    f->outlook.closed = target;
+    f->outlook.of = NULL;
 }
 
 /* The first step tells the time: what began in its future began with wrong times. */
 static void start_time(psh_forecaster *f, int64_t target) {
-    while (f->store.count && f->closed > target) {
+    while (f->store.count && f->outlook.closed > target) {
         pshi_store_remove(f->env, &f->store, &f->shape, f->store.count - 1);
         f->shed++;
     }
-    while (f->templates.count && f->closed > target)
+    while (f->templates.count && f->outlook.closed > target)
         pshi_templates_remove(f->env, &f->templates, f->templates.count - 1);
-    if (!f->anchored || f->closed > target)
-        f->closed = target;
+    if (!f->anchored || f->outlook.closed > target)
+        f->outlook.closed = target;
     f->anchored = 1;
     f->stepped = 1;
 }
 
+/* A change of tier costs as much as a fit: nothing but memory. A series that a limit keeps sparse goes on as it is. */
+static psh_status change_tier(psh_forecaster *f, pshi_series *s, int wants) {
+    uint64_t before = pshi_series_held(&f->shape, s);
+    psh_status st = PSH_OK;
+
+    if (wants < 0)
+        pshi_series_demote(f->env, s);
+    else if (pshi_forecaster_bytes(f) + pshi_series_bytes(&f->shape, PSH_SUBJECT_TABLE) <= f->o.max_bytes)
+        st = pshi_series_promote(f->env, s, &f->shape, f->outlook.closed);
+    f->store.bytes += pshi_series_held(&f->shape, s) - before;
+    return st;
+}
+
+static psh_status attend(psh_forecaster *f, pshi_series *s, uint32_t *budget) {
+    int wants = pshi_series_wants(s, &f->shape, f->outlook.closed);
+    psh_status st = PSH_OK;
+
+    if (wants)
+        st = change_tier(f, s, wants);
+    if (st != PSH_OK || !pshi_series_due(s, f->outlook.closed))
+        return st;
+    if (!*budget)
+        return PSH_AGAIN;
+    --*budget;
+    f->outlook.of = NULL;
+    return pshi_series_fit(f->env, s, &f->shape, f->outlook.closed);
+}
+
 static psh_status refit(psh_forecaster *f, uint32_t budget) {
     size_t n = f->store.count, i;
-    pshi_series *s;
+    psh_status st;
 
     for (i = 0; i < n; i++) {
         f->cursor = f->cursor < n ? f->cursor : 0;
-        s = f->store.list[f->cursor];
-        if (pshi_series_due(s, f->closed)) {
-            if (!budget)
-                return PSH_AGAIN;
-            budget--;
-            pshi_series_fit(s, &f->shape, f->closed, f->scratch);
-        }
+        st = attend(f, f->store.list[f->cursor], &budget);
+        if (st != PSH_OK)
+            return st;
         f->cursor++;
     }
     return PSH_OK;
@@ -231,7 +259,7 @@ psh_status psh_forecaster_step(psh_forecaster *f, int64_t now, uint32_t budget) 
     if (!f->stepped)
         start_time(f, target);
     f->now = now;
-    if (target > f->closed)
+    if (target > f->outlook.closed)
         close_buckets(f, target);
     return refit(f, budget);
 }
@@ -247,9 +275,9 @@ static psh_status check_subject(const psh_forecaster *f, const psh_subject *s, p
 }
 
 static uint32_t reason_of(const psh_forecaster *f, const pshi_series *s) {
-    if (pshi_series_age(s, f->closed) < (int64_t)f->shape.season[0])
+    if (pshi_series_age(s, f->outlook.closed) < (int64_t)f->shape.season[0])
         return PSH_REASON_SHORT;
-    return s->tally.scored && pshi_series_skill(s) <= 0 ? PSH_REASON_NO_SKILL : PSH_REASON_NONE;
+    return pshi_series_scored(s) && pshi_series_skill(s) <= 0 ? PSH_REASON_NO_SKILL : PSH_REASON_NONE;
 }
 
 static psh_status fill_forecast(
@@ -263,9 +291,9 @@ static psh_status fill_forecast(
         return pshi_fail(err, PSH_E_NOMEM, "", "no memory for the forecast");
     q = mean + spec->steps;
     for (i = 0; i < spec->steps; i++) {
-        mean[i] = pshi_series_mean(s, &f->shape, f->closed, lead + i, NULL);
+        mean[i] = pshi_series_mean(&f->outlook, s, lead + i);
         for (k = 0, least = 0; k < spec->level_count; k++, q++) {
-            *q = pshi_series_quantile(s, &f->shape, lead + i, mean[i], spec->levels[k]);
+            *q = pshi_series_quantile(&f->outlook, s, lead + i, mean[i], spec->levels[k]);
             *q = *q > least ? *q : least;
             least = *q;
         }
@@ -297,10 +325,10 @@ psh_status psh_forecaster_forecast(
     s = pshi_store_find(&f->store, subject);
     if (!s)
         return pshi_fail(err, PSH_E_NO_FORECAST, "subject", psh_reason_text(PSH_REASON_UNKNOWN));
-    if (!pshi_series_age(s, f->closed))
+    if (!pshi_series_age(s, f->outlook.closed))
         return pshi_fail(err, PSH_E_NO_FORECAST, "subject", psh_reason_text(PSH_REASON_SHORT));
-    first = from == PSH_TIME_NONE ? f->closed - 1 : pshi_bucket(&f->shape, from);
-    if (first < f->closed || first - f->closed > MOST_LEAD)
+    first = from == PSH_TIME_NONE ? f->outlook.closed - 1 : pshi_bucket(&f->shape, from);
+    if (first < f->outlook.closed || first - f->outlook.closed > MOST_LEAD)
         return pshi_fail(err, PSH_E_INVALID, "from", "lies in closed buckets, or too far ahead");
     spec.reason = reason_of(f, s);
     spec.subject = *subject;
@@ -311,7 +339,18 @@ psh_status psh_forecaster_forecast(
     spec.level_count = sizeof levels / sizeof *levels;
     spec.levels = levels;
     spec.skill = pshi_series_skill(s);
-    return fill_forecast(f, s, (uint32_t)(first - f->closed + 1), &spec, out, err);
+    return fill_forecast(f, s, (uint32_t)(first - f->outlook.closed + 1), &spec, out, err);
+}
+
+static void fill_score(const pshi_series *s, psh_score *out) {
+    const pshi_tally *t = s->regular ? &s->regular->tally : NULL;
+
+    if (!t || !(t->weight > 0))
+        return;
+    out->scored = t->scored;
+    out->mae = t->error / t->weight;
+    out->mae_naive = t->naive / t->weight;
+    out->coverage90 = t->inside / t->weight;
 }
 
 psh_status psh_forecaster_score(psh_forecaster *f, const psh_subject *subject, psh_score *out) {
@@ -323,12 +362,7 @@ psh_status psh_forecaster_score(psh_forecaster *f, const psh_subject *subject, p
     s = pshi_store_find(&f->store, subject);
     if (!s)
         return PSH_E_NOT_FOUND;
-    score.scored = s->tally.scored;
-    if (s->tally.weight > 0) {
-        score.mae = s->tally.error / s->tally.weight;
-        score.mae_naive = s->tally.naive / s->tally.weight;
-        score.coverage90 = s->tally.inside / s->tally.weight;
-    }
+    fill_score(s, &score);
     score.skill = pshi_series_skill(s);
     return pshi_struct_out(out, &score, sizeof score);
 }

@@ -15,11 +15,9 @@ struct psh_forecaster {
     pshi_templates templates;
     pshi_calibration calibration;
     psh_observer *observers; /* in the order of their creation */
-    float *scratch;          /* Shape [ring + long season], for fits */
-    uint64_t scratch_bytes;
+    pshi_outlook outlook;    /* its closed is the first open bucket */
     uint64_t observer_bytes;
     int64_t now;             /* of the last step */
-    int64_t closed;          /* the first open bucket */
     size_t cursor;           /* where the search for series to refit goes on */
     uint64_t observed;
     uint64_t shed;
@@ -27,7 +25,6 @@ struct psh_forecaster {
     int64_t latest_start;    /* where it starts; with `latest_end` equal, none is known */
     int64_t latest_end;
     size_t hint[PSH_SUBJECT_QUERIES + 1]; /* by kind: where the series found last stood; checked before use */
-    uint32_t latest_slot;    /* its place among the open ones */
     uint32_t anchored;       /* 1 once `closed` means something */
     uint32_t stepped;        /* 1 once `now` means something */
 };

@@ -69,14 +69,13 @@ psh_status pshi_write_record_read(const psh_schema *schema, const psh_write_reco
 
 /* The first event of all opens the window about itself; a step later tells the time. */
 static int64_t first_open(const psh_forecaster *f, int64_t bucket) {
-    return f->anchored ? f->closed : bucket - (int64_t)f->shape.late - 2;
+    return f->anchored ? f->outlook.closed : bucket - (int64_t)f->shape.late - 2;
 }
 
 static void find_bucket(psh_forecaster *f, int64_t time) {
     if (time >= f->latest_start && time < f->latest_end)
         return;
     f->latest = pshi_bucket(&f->shape, time);
-    f->latest_slot = pshi_slot(f->latest, f->shape.open);
     f->latest_start = pshi_bucket_start(&f->shape, f->latest);
     f->latest_end = pshi_time_add(f->latest_start, f->shape.bucket_ns);
     if (f->latest_start == PSH_TIME_MIN || f->latest_end == PSH_TIME_MAX) /* clamped: not where they say */
@@ -122,6 +121,15 @@ static pshi_series *find_series(psh_forecaster *f, const psh_subject *subject) {
     return f->store.list[i];
 }
 
+/* Room beyond the near buckets; memory that is used even if the record is given up. */
+static psh_status reach_far(psh_forecaster *f, pshi_series *s) {
+    psh_status st = pshi_series_reach(f->env, s, &f->shape);
+
+    if (st == PSH_OK)
+        f->store.bytes += f->shape.open * sizeof *s->far;
+    return st;
+}
+
 /* A series that a limit refuses is counted as shed; the record still counts in the others. */
 static psh_status add_series(intake *in, uint32_t kind, uint32_t table, uint64_t id) {
     psh_subject subject = { kind, table, id };
@@ -136,11 +144,15 @@ static psh_status add_series(intake *in, uint32_t kind, uint32_t table, uint64_t
         st = pshi_store_add(in->f->env, &in->f->store, &in->f->shape, &subject, in->bucket, &s);
     if (st == PSH_E_NOMEM)
         return st;
-    if (s)
-        in->series[in->count++] = s;
-    else
+    if (!s) {
         in->f->shed++;
-    return PSH_OK;
+        return PSH_OK;
+    }
+    if (in->bucket - first_open(in->f, in->bucket) >= (int64_t)PSHI_NEAR && !s->far)
+        st = reach_far(in->f, s);
+    if (st == PSH_OK)
+        in->series[in->count++] = s;
+    return st;
 }
 
 /* A label given twice counts once. */
@@ -174,10 +186,12 @@ static psh_status finish(intake *in, double amount, double bytes) {
         in->shed++;
         return give_up(in, PSH_E_LIMIT);
     }
-    f->closed = first_open(f, in->bucket);
+    f->outlook.closed = first_open(f, in->bucket);
     f->anchored = 1;
     for (i = 0; i < in->count; i++)
-        pshi_series_add(in->series[i], in->bucket, f->latest_slot, amount, bytes);
+        pshi_series_add(
+            in->series[i], in->bucket,
+            pshi_series_slot(in->series[i], &f->shape, f->outlook.closed, in->bucket), amount, bytes);
     f->observed++;
     return PSH_OK;
 }

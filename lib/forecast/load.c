@@ -21,6 +21,7 @@ static psh_status get_options(pshi_cursor *c, psh_forecaster_options *out, psh_e
     o.max_series = pshi_get_u32(c);
     o.max_bytes = pshi_get_u64(c);
     o.lateness_ns = pshi_get_int(c);
+    o.history = pshi_get_u32(c);
     if (!o.lateness_ns)
         o.lateness_ns = -1; /* in options 0 asks for the default */
     st = pshi_read_end(c);
@@ -62,24 +63,26 @@ static void get_shown(pshi_cursor *c, pshi_shown *s) {
 }
 
 static psh_status get_state(pshi_cursor *c, psh_forecaster *f) {
+    pshi_fields io = { NULL, c };
     uint8_t flags = pshi_get_u8(c);
 
     f->anchored = flags & 1;
     f->stepped = flags >> 1;
     f->now = pshi_get_int(c);
-    f->closed = pshi_get_int(c);
+    f->outlook.closed = pshi_get_int(c);
     f->cursor = (size_t)pshi_get_var32(c);
     f->observed = pshi_get_u64(c);
     f->shed = pshi_get_u64(c);
     get_calibrator(c, &f->calibration.view);
     get_calibrator(c, &f->calibration.zone);
     get_shown(c, &f->calibration.shown);
+    pshi_calibration_track_fields(&io, &f->calibration);
     if (flags > 3 || flags == 2 || (f->stepped && f->now == PSH_TIME_NONE))
         pshi_read_bad(c);
     /* The least bucket is 1 ms: what lies outside cannot be a bucket of any time. */
-    if (f->stepped && f->closed != pshi_bucket(&f->shape, pshi_time_add(f->now, -f->o.lateness_ns)))
+    if (f->stepped && f->outlook.closed != pshi_bucket(&f->shape, pshi_time_add(f->now, -f->o.lateness_ns)))
         pshi_read_bad(c);
-    if (f->closed > INT64_MAX / 1000000 + 1 || f->closed < INT64_MIN / 1000000 - PSHI_MAX_OPEN)
+    if (f->outlook.closed > INT64_MAX / 1000000 + 1 || f->outlook.closed < INT64_MIN / 1000000 - PSHI_MAX_OPEN)
         pshi_read_bad(c);
     return pshi_read_end(c);
 }
@@ -93,6 +96,7 @@ static int subject_fits(const psh_forecaster *f, const psh_subject *s) {
 
 /* Adds one series and notes its place. Ascending subjects are distinct ones. */
 static psh_status get_one_series(pshi_cursor *c, psh_forecaster *f, uint32_t *place, size_t *left) {
+    size_t most = pshi_series_bytes(&f->shape, PSH_SUBJECT_TABLE) + f->shape.open * sizeof(double);
     pshi_store *st = &f->store;
     psh_subject subject;
     pshi_series *s;
@@ -107,18 +111,23 @@ static psh_status get_one_series(pshi_cursor *c, psh_forecaster *f, uint32_t *pl
         return PSH_E_CORRUPT;
     if (st->count && pshi_subject_compare(&st->list[st->count - 1]->subject, &subject) >= 0)
         return PSH_E_CORRUPT;
-    if (pshi_series_bytes(&f->shape, subject.kind) > *left)
+    if (most > *left)
         return PSH_E_LIMIT;
-    *left -= pshi_series_bytes(&f->shape, subject.kind);
     status = pshi_store_add(f->env, st, &f->shape, &subject, 0, &s);
     if (status != PSH_OK)
         return status == PSH_E_EXISTS ? PSH_E_CORRUPT : status;
-    pshi_series_get(c, s, &f->shape);
+    st->bytes -= pshi_series_held(&f->shape, s);
+    status = pshi_series_get(f->env, c, s, &f->shape);
+    st->bytes += pshi_series_held(&f->shape, s);
+    *left -= pshi_series_held(&f->shape, s);
+    if (status != PSH_OK)
+        return status;
     start = s->start;
-    if (!f->anchored || start >= f->closed + (int64_t)f->shape.open || start < INT64_MIN / 1000000 - PSHI_MAX_OPEN)
+    if (!f->anchored || start >= f->outlook.closed + (int64_t)f->shape.open ||
+        start < INT64_MIN / 1000000 - PSHI_MAX_OPEN)
         pshi_read_bad(c);
-    for (b = f->closed; c->status == PSH_OK && b < start; b++)
-        if (s->open[pshi_slot(b, f->shape.open)] > 0)
+    for (b = f->outlook.closed; c->status == PSH_OK && b < start; b++)
+        if (pshi_series_actual(s, &f->shape, f->outlook.closed, b) > 0)
             pshi_read_bad(c); /* an event before the first */
     return c->status;
 }

@@ -18,6 +18,7 @@ static void put_options(pshi_writer *w, const psh_forecaster *f) {
     pshi_put_u32(w, o->max_series);
     pshi_put_u64(w, o->max_bytes);
     pshi_put_int(w, o->lateness_ns);
+    pshi_put_u32(w, o->history);
 }
 
 static void put_calibrator(pshi_writer *w, const pshi_calibrator *c) {
@@ -30,13 +31,20 @@ static void put_calibrator(pshi_writer *w, const pshi_calibrator *c) {
     }
 }
 
+static void put_tracks(pshi_writer *w, const pshi_calibration *c) {
+    pshi_calibration *tracks = (pshi_calibration *)(uintptr_t)c; /* fields writes from it only */
+    pshi_fields io = { w, NULL };
+
+    pshi_calibration_track_fields(&io, tracks);
+}
+
 static void put_state(pshi_writer *w, const psh_forecaster *f) {
     const pshi_shown *s = &f->calibration.shown;
     uint32_t i;
 
     pshi_put_u8(w, (uint8_t)(f->anchored | f->stepped << 1));
     pshi_put_int(w, f->now);
-    pshi_put_int(w, f->closed);
+    pshi_put_int(w, f->outlook.closed);
     pshi_put_var(w, f->cursor);
     pshi_put_u64(w, f->observed);
     pshi_put_u64(w, f->shed);
@@ -47,6 +55,7 @@ static void put_state(pshi_writer *w, const psh_forecaster *f) {
     pshi_put_u64(w, s->total);
     for (i = 0; i < s->count; i++)
         pshi_put_f64(w, (double)s->p[i]);
+    put_tracks(w, &f->calibration);
 }
 
 /* A series and its place, which later calls depend on. */

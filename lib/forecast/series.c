@@ -1,316 +1,187 @@
 /* SPDX-License-Identifier: MIT */
+/* Memory and tiers of a series; what it has seen. */
 #include "forecast/series.h"
 
 #include <math.h>
 #include <string.h>
 
 #include "base/env.h"
-#include "math/stats.h"
 
-#define FEW_SCORED 3.0F  /* a member with fewer scores at a lead has no weight there yet */
-#define SIZE_FADE 0.999  /* per busy bucket: how the mean size of a row forgets */
-#define SCORE_SPAN 8.0   /* long seasons that the score remembers, about */
-#define LEAST_SKILL -1e6 /* where the naive has forgotten its last error */
+#define FEW_EVENTS 4u      /* a series of fewer busy buckets stays sparse */
+#define DEMOTE 0.25        /* of the activity that promotes */
 
-static size_t float_count(const pshi_shape *shape, uint32_t kind) {
-    size_t residuals = (size_t)pshi_shape_residuals(kind) * shape->groups + 32;
+int pshi_kind_may_be_sparse(uint32_t kind) {
+    return kind == PSH_SUBJECT_TENANT || kind == PSH_SUBJECT_PARTITION || kind == PSH_SUBJECT_LABEL;
+}
 
-    return (size_t)shape->ring + shape->season[0] + shape->season[1] + 2 * residuals;
+static size_t round_up(size_t x) {
+    return (x + 15) & ~(size_t)15;
+}
+
+static size_t mask_bytes(const pshi_shape *shape) {
+    return (shape->ring + 7) / 8;
+}
+
+static size_t regular_bytes(const pshi_shape *shape) {
+    return round_up(sizeof(pshi_regular)) + round_up(shape->pending * sizeof(pshi_made))
+         + round_up(pshi_rhythm_bytes(shape->season)) + round_up(shape->ring * sizeof(uint16_t))
+         + round_up(mask_bytes(shape));
 }
 
 size_t pshi_series_bytes(const pshi_shape *shape, uint32_t kind) {
-    return sizeof(pshi_series) + shape->open * sizeof(double) + shape->pending * sizeof(pshi_made)
-         + float_count(shape, kind) * sizeof(float);
+    return sizeof(pshi_series) + (pshi_kind_may_be_sparse(kind) ? 0 : regular_bytes(shape));
+}
+
+size_t pshi_series_held(const pshi_shape *shape, const pshi_series *s) {
+    return sizeof *s + (s->regular ? regular_bytes(shape) : 0) + (s->far ? shape->open * sizeof(double) : 0);
+}
+
+static pshi_regular *make_regular(psh_env *env, const pshi_shape *shape) {
+    unsigned char *at = pshi_calloc(env, 1, regular_bytes(shape));
+    pshi_regular *r = (pshi_regular *)(void *)at;
+    uint32_t g;
+
+    if (!r)
+        return NULL;
+    at += round_up(sizeof *r);
+    r->made[0] = (pshi_made *)(void *)at;
+    for (g = 1; g < shape->groups; g++)
+        r->made[g] = r->made[g - 1] + shape->slots[g - 1];
+    at += round_up(shape->pending * sizeof(pshi_made));
+    r->rhythm = (pshi_rhythm *)(void *)at;
+    at += round_up(pshi_rhythm_bytes(shape->season));
+    r->history = (uint16_t *)(void *)at;
+    at += round_up(shape->ring * sizeof(uint16_t));
+    r->masked = at;
+    return r;
+}
+
+static void reset_regular(pshi_regular *r, const pshi_shape *shape) {
+    uint32_t i;
+
+    r->fit_at = (int64_t)shape->season[0] + 1;
+    r->fitted = 0;
+    r->totals = 0;
+    memset(&r->tally, 0, sizeof r->tally);
+    r->raw_next = -1;
+    r->shown_next = 0;
+    r->total_error = r->total_weight = 0;
+    pshi_track_init(&r->total_track);
+    for (i = 0; i < PSHI_GROUPS; i++)
+        pshi_track_init(&r->track[i]);
+    memset(r->total, 0, sizeof r->total);
+    for (i = 0; i < PSHI_TOTALS; i++)
+        r->total[i].from = PSH_TIME_NONE;
+    for (i = 0; i < shape->pending; i++)
+        r->made[0][i] = (pshi_made){ 0, -1, 0, 0 };
+    memset(r->history, 0, shape->ring * sizeof *r->history);
+    memset(r->masked, 0, mask_bytes(shape));
+    memset(r->rhythm, 0, pshi_rhythm_bytes(shape->season));
 }
 
 void pshi_series_reset(pshi_series *s, const pshi_shape *shape, int64_t start) {
-    uint32_t i;
-
     s->start = start;
-    s->fit_at = shape->season[0];
     s->idle = 0;
-    s->mean = 0;
-    s->raw_next = -1;
-    s->shown_next = 0;
-    memset(&s->tally, 0, sizeof s->tally);
-    memset(s->holt, 0, sizeof s->holt);
-    memset(s->error, 0, sizeof s->error);
-    memset(s->open, 0, shape->open * sizeof *s->open);
-    memset(s->ring, 0, shape->ring * sizeof *s->ring);
-    memset(s->season[0], 0, shape->season[0] * sizeof(float));
-    memset(s->season[1], 0, shape->season[1] * sizeof(float));
-    memset(s->made[0], 0, shape->pending * sizeof(pshi_made));
-    for (i = 0; i < shape->groups; i++)
-        pshi_residuals_init(&s->residual[i], s->residual[i].age, s->residual[i].cap);
-    pshi_residuals_init(&s->total_residual, s->total_residual.age, s->total_residual.cap);
-    for (i = 0; i < PSHI_TOTALS; i++)
-        s->total[i].from = PSH_TIME_NONE;
+    s->mean = s->busy = s->size = s->size2 = 0;
+    s->events = 0;
+    memset(s->event, 0, sizeof s->event);
+    memset(s->open, 0, sizeof s->open);
+    if (s->far)
+        memset(s->far, 0, shape->open * sizeof *s->far);
+    if (s->regular)
+        reset_regular(s->regular, shape);
 }
 
 pshi_series *pshi_series_create(psh_env *env, const pshi_shape *shape, const psh_subject *subject, int64_t start) {
-    pshi_series *s = pshi_calloc(env, 1, pshi_series_bytes(shape, subject->kind));
-    uint32_t cap = pshi_shape_residuals(subject->kind), g;
-    float *at;
+    pshi_series *s = pshi_calloc(env, 1, sizeof *s);
 
     if (!s)
         return NULL;
     s->subject = *subject;
-    s->open = (double *)(void *)(s + 1);
-    s->made[0] = (pshi_made *)(void *)(s->open + shape->open);
-    for (g = 1; g < shape->groups; g++)
-        s->made[g] = s->made[0] + shape->first[g];
-    s->ring = (float *)(void *)(s->made[0] + shape->pending);
-    s->season[0] = s->ring + shape->ring;
-    s->season[1] = s->season[0] + shape->season[0];
-    at = s->season[1] + shape->season[1];
-    for (g = 0; g < shape->groups; g++, at += 2 * (size_t)cap)
-        pshi_residuals_init(&s->residual[g], at, cap);
-    pshi_residuals_init(&s->total_residual, at, 32);
+    if (!pshi_kind_may_be_sparse(subject->kind) && !(s->regular = make_regular(env, shape))) {
+        pshi_free(env, s);
+        return NULL;
+    }
     pshi_series_reset(s, shape, start);
     return s;
 }
 
-static double at_most_load(double x) {
-    return x < PSHI_MOST_LOAD ? x : PSHI_MOST_LOAD;
+void pshi_series_destroy(psh_env *env, pshi_series *s) {
+    if (!s)
+        return;
+    pshi_free(env, s->far);
+    pshi_free(env, s->regular);
+    pshi_free(env, s);
+}
+
+psh_status pshi_series_reach(psh_env *env, pshi_series *s, const pshi_shape *shape) {
+    if (!s->far)
+        s->far = pshi_calloc(env, shape->open, sizeof *s->far);
+    return s->far ? PSH_OK : PSH_E_NOMEM;
 }
 
 int64_t pshi_series_age(const pshi_series *s, int64_t closed) {
     return closed > s->start ? closed - s->start : 0;
 }
 
+int pshi_series_wants(const pshi_series *s, const pshi_shape *shape, int64_t closed) {
+    double often = 1 / (double)shape->season[0];
+
+    if (!pshi_kind_may_be_sparse(s->subject.kind))
+        return 0;
+    if (!s->regular)
+        return s->events >= FEW_EVENTS && (double)s->busy >= often;
+    return pshi_series_age(s, closed) >= (int64_t)shape->longest && (double)s->busy < DEMOTE * often ? -1 : 0;
+}
+
+psh_status pshi_series_promote(psh_env *env, pshi_series *s, const pshi_shape *shape, int64_t closed) {
+    pshi_regular *r = make_regular(env, shape);
+    uint32_t i, n = s->events < PSHI_EVENTS ? s->events : PSHI_EVENTS;
+    int64_t bucket;
+
+    if (!r)
+        return PSH_E_NOMEM;
+    reset_regular(r, shape);
+    for (i = 0; i < n; i++) {
+        bucket = s->start + (int64_t)s->event[i].at;
+        if (closed - bucket <= (int64_t)shape->ring)
+            r->history[pshi_slot(bucket, shape->ring)] = pshi_history_code((double)s->event[i].amount);
+    }
+    s->regular = r;
+    return PSH_OK;
+}
+
+void pshi_series_demote(psh_env *env, pshi_series *s) {
+    pshi_free(env, s->regular);
+    s->regular = NULL;
+    s->events = 0;
+}
+
+static double at_most_load(double x) {
+    return x < PSHI_MOST_LOAD ? x : PSHI_MOST_LOAD;
+}
+
+static double remembered(const pshi_series *s, int64_t bucket) {
+    uint32_t i, n = s->events < PSHI_EVENTS ? s->events : PSHI_EVENTS;
+
+    for (i = 0; i < n; i++)
+        if (s->start + (int64_t)s->event[i].at == bucket)
+            return (double)s->event[i].amount;
+    return 0;
+}
+
 double pshi_series_actual(const pshi_series *s, const pshi_shape *shape, int64_t closed, int64_t bucket) {
+    if (bucket >= closed + (int64_t)PSHI_NEAR)
+        return s->far && bucket - closed < (int64_t)shape->open ? at_most_load(s->far[pshi_slot(bucket, shape->open)])
+                                                                : 0;
     if (bucket >= closed)
-        return bucket - closed < (int64_t)shape->open ? at_most_load(s->open[pshi_slot(bucket, shape->open)]) : 0;
+        return at_most_load(s->open[(uint64_t)bucket % PSHI_NEAR]);
     if (bucket < s->start || closed - bucket > (int64_t)shape->ring)
         return 0;
-    return (double)s->ring[pshi_slot(bucket, shape->ring)];
-}
-
-/* The value whole seasons before the bucket that is `lead` ahead; < 0 if history does not reach. */
-static double season_before(
-    const pshi_series *s, const pshi_shape *shape, int64_t closed, uint32_t lead, uint32_t k) {
-    uint32_t m = shape->season[k], back = lead <= m ? m : m * ((lead - 1) / m + 1);
-
-    if (pshi_series_age(s, closed) < (int64_t)m)
-        return -1;
-    return (double)s->ring[pshi_slot(closed - 1 + (int64_t)lead - (int64_t)back, shape->ring)];
-}
-
-static double holt_ahead(const pshi_series *s, const pshi_shape *shape, int64_t closed, uint32_t lead, uint32_t k) {
-    const pshi_holt *h = &s->holt[k];
-    double y;
-
-    if (h->alpha <= 0)
-        return -1;
-    y = h->level + (double)s->season[k][pshi_slot(closed - 1 + (int64_t)lead, shape->season[k])];
-    if (h->trend != 0)
-        y += h->trend * pshi_holt_damp(lead);
-    return y > 0 ? at_most_load(y) : 0;
-}
-
-static void members_at(
-    const pshi_series *s, const pshi_shape *shape, int64_t closed, uint32_t lead, double y[PSHI_MEMBERS]) {
-    uint32_t k;
-
-    for (k = 0; k < PSHI_SEASONS; k++) {
-        y[k] = season_before(s, shape, closed, lead, k);
-        y[PSHI_SEASONS + k] = holt_ahead(s, shape, closed, lead, k);
-    }
-}
-
-/* Weights by 1 / error^4, so that members that err alike share and one that errs twice as much hardly counts;
-   equal where nothing was scored yet; the mean where there is no member. */
-static double combine(const pshi_series *s, const pshi_error *error, const double y[PSHI_MEMBERS]) {
-    double sum = 0, weight = 0, plain = 0, w;
-    uint32_t i, n = 0;
-
-    for (i = 0; i < PSHI_MEMBERS; i++) {
-        if (y[i] < 0)
-            continue;
-        plain += y[i];
-        n++;
-        if (error[i].weight < FEW_SCORED)
-            continue;
-        w = (double)error[i].sum / (double)error[i].weight + 1e-6;
-        w = 1 / (w * w * w * w);
-        sum += w * y[i];
-        weight += w;
-    }
-    if (weight > 0)
-        return at_most_load(sum / weight);
-    return at_most_load(n ? plain / n : s->mean);
-}
-
-double pshi_series_mean(
-    const pshi_series *s, const pshi_shape *shape, int64_t closed, uint32_t lead, float hw[PSHI_SEASONS]) {
-    double y[PSHI_MEMBERS];
-
-    members_at(s, shape, closed, lead, y);
-    if (hw) {
-        hw[0] = (float)y[PSHI_SEASONS];
-        hw[1] = (float)y[PSHI_SEASONS + 1];
-    }
-    return combine(s, s->error[pshi_shape_group(shape, lead)], y);
-}
-
-/* Residuals are taken in units that a count's noise has. */
-static double noise_of(double mean) {
-    return sqrt(1 + mean);
-}
-
-/* Too few residuals: a count's own noise, doubled. 1.6448 and so on for the levels asked most. */
-static double wide_quantile(double mean, double p) {
-    double z = p == 0.05 ? -1.6448536269514722 : p == 0.95 ? 1.6448536269514722 : pshi_normal_quantile(p);
-
-    return mean + 2 * noise_of(mean) * z;
-}
-
-double pshi_series_quantile(const pshi_series *s, const pshi_shape *shape, uint32_t lead, double mean, double p) {
-    const pshi_residuals *r = &s->residual[pshi_shape_group(shape, lead)];
-    double q;
-
-    if (r->count < PSHI_RESIDUALS_FEW)
-        q = wide_quantile(mean, p);
-    else
-        q = mean + noise_of(mean) * pshi_residuals_quantile(r, p);
-    return q > 0 ? at_most_load(q) : 0;
+    return s->regular ? (double)pshi_history_value(s->regular->history[pshi_slot(bucket, shape->ring)])
+                      : remembered(s, bucket);
 }
 
 double pshi_series_row_bytes(const pshi_series *s) {
     return s->rows > 0 ? s->bytes / s->rows : 0;
-}
-
-double pshi_series_skill(const pshi_series *s) {
-    double skill = s->tally.naive > 0 ? 1 - s->tally.error / s->tally.naive : 0;
-
-    return skill > LEAST_SKILL ? skill : LEAST_SKILL;
-}
-
-static void note_error(pshi_error *e, double keep, double error) {
-    e->sum = (float)((double)e->sum * keep + error);
-    e->weight = (float)((double)e->weight * keep + 1);
-}
-
-/* The long naive is the yardstick once there is one, the short before. */
-static void tally_up(pshi_tally *t, const pshi_shape *shape, const pshi_made *made, double y, double naive) {
-    double keep = 1 - 1 / (SCORE_SPAN * shape->season[1] * shape->groups);
-
-    t->scored++;
-    t->weight = t->weight * keep + 1;
-    t->error = t->error * keep + fabs(y - (double)made->mean);
-    t->naive = t->naive * keep + fabs(y - naive);
-    t->inside = t->inside * keep + (y >= (double)made->low && y <= (double)made->high ? 1 : 0);
-}
-
-/* Scores the forecast that was made `lead` buckets before. */
-static void score_group(pshi_series *s, const pshi_shape *shape, int64_t bucket, uint32_t g, double y) {
-    const pshi_made *made = &s->made[g][pshi_slot(bucket, shape->lead[g])];
-    int64_t then = bucket - (int64_t)shape->lead[g] + 1; /* first open bucket when it was made */
-    double naive = -1, keep = 1 - shape->fade, before;
-    uint32_t k;
-
-    for (k = 0; k < PSHI_SEASONS; k++) {
-        before = season_before(s, shape, then, shape->lead[g], k);
-        if (before >= 0) {
-            naive = before;
-            note_error(&s->error[g][k], keep, fabs(y - before));
-        }
-        if (made->hw[k] >= 0)
-            note_error(&s->error[g][PSHI_SEASONS + k], keep, fabs(y - (double)made->hw[k]));
-    }
-    note_error(&s->error[g][PSHI_COMBINED], keep, fabs(y - (double)made->mean));
-    if (s->residual[g].count >= PSHI_RESIDUALS_FEW)
-        pshi_residuals_adapt(&s->residual[g], y < (double)made->low || y > (double)made->high);
-    pshi_residuals_push(&s->residual[g], (y - (double)made->mean) / noise_of((double)made->mean));
-    if (naive >= 0)
-        tally_up(&s->tally, shape, made, y, naive);
-}
-
-static void score_all(pshi_series *s, const pshi_shape *shape, int64_t bucket, double y, pshi_calibration *c) {
-    int64_t age = pshi_series_age(s, bucket);
-    uint32_t g;
-
-    for (g = 0; g < shape->groups; g++)
-        if (age >= (int64_t)shape->lead[g])
-            score_group(s, shape, bucket, g, y);
-    if (s->raw_next >= 0)
-        pshi_calibrate_learn(c, &c->view, s->raw_next, s->shown_next, y > 0);
-}
-
-static void learn(pshi_series *s, const pshi_shape *shape, int64_t bucket, double y) {
-    int64_t age = pshi_series_age(s, bucket + 1);
-    double part = 1 / (double)age;
-    uint32_t k, m;
-
-    s->ring[pshi_slot(bucket, shape->ring)] = (float)y;
-    s->mean += (part > shape->fade ? part : shape->fade) * (y - s->mean);
-    if (y > 0) { /* in idle times there is nothing newer to forget for */
-        s->rows *= SIZE_FADE;
-        s->bytes *= SIZE_FADE;
-    }
-    s->idle = y > 0 ? 0 : s->idle + 1;
-    for (k = 0; k < PSHI_SEASONS; k++) {
-        m = shape->season[k];
-        if (s->holt[k].alpha > 0)
-            pshi_holt_update(
-                &s->holt[k], &s->season[k][pshi_slot(bucket, m)], y, (uint32_t)((age - 1) / (int64_t)m));
-    }
-}
-
-static void forecast_all(pshi_series *s, const pshi_shape *shape, int64_t bucket, pshi_calibration *c) {
-    pshi_made *made;
-    double mean;
-    uint32_t g;
-
-    for (g = 0; g < shape->groups; g++) {
-        made = &s->made[g][pshi_slot(bucket, shape->lead[g])];
-        mean = pshi_series_mean(s, shape, bucket + 1, shape->lead[g], made->hw);
-        made->mean = (float)mean;
-        made->low = (float)pshi_series_quantile(s, shape, shape->lead[g], mean, 0.05);
-        made->high = (float)pshi_series_quantile(s, shape, shape->lead[g], mean, 0.95);
-    }
-    if (s->subject.kind != PSH_SUBJECT_TEMPLATE)
-        return;
-    s->raw_next = 1 - exp(-(double)s->made[0][pshi_slot(bucket, shape->lead[0])].mean);
-    s->shown_next = pshi_calibrate(&c->view, s->raw_next);
-}
-
-void pshi_series_close(pshi_series *s, const pshi_shape *shape, int64_t bucket, pshi_calibration *c) {
-    double *open = &s->open[pshi_slot(bucket, shape->open)], y = at_most_load(*open);
-
-    if (bucket < s->start)
-        return;
-    *open = 0;
-    score_all(s, shape, bucket, y, c);
-    learn(s, shape, bucket, y);
-    forecast_all(s, shape, bucket, c);
-    pshi_totals_close(s, shape, bucket, c);
-}
-
-int pshi_series_due(const pshi_series *s, int64_t closed) {
-    return pshi_series_age(s, closed) >= s->fit_at;
-}
-
-/* Soon while history is young, once a long season later; and as soon as there is a long season. */
-static int64_t next_fit(const pshi_shape *shape, int64_t age) {
-    int64_t wait = age / 2, most = shape->season[1], least = shape->season[0];
-
-    wait = wait < least ? least : wait > most ? most : wait;
-    return age < most && age + wait > most ? most : age + wait;
-}
-
-void pshi_series_fit(pshi_series *s, const pshi_shape *shape, int64_t closed, float *scratch) {
-    int64_t age = pshi_series_age(s, closed), from;
-    float *y = scratch + shape->season[1];
-    uint32_t n = age < (int64_t)shape->ring ? (uint32_t)age : shape->ring, i, k, m;
-
-    from = closed - (int64_t)n;
-    for (i = 0; i < n; i++)
-        y[i] = s->ring[pshi_slot(from + (int64_t)i, shape->ring)];
-    for (k = 0; k < PSHI_SEASONS; k++) {
-        m = shape->season[k];
-        if (n >= m)
-            pshi_holt_fit(&s->holt[k], s->season[k], m, y, n, pshi_slot(from, m), scratch);
-    }
-    s->fit_at = next_fit(shape, age);
 }

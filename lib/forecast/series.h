@@ -1,44 +1,36 @@
 /* SPDX-License-Identifier: MIT */
-/** @file forecast/series.h  One regular series: history, models, pending forecasts and their scores. */
+/** @file forecast/series.h  One series: open buckets, and by its activity a sparse or a regular model. */
 #ifndef PSHI_FORECAST_SERIES_H
 #define PSHI_FORECAST_SERIES_H
 
 #include "base/buffer.h"
 #include "base/cursor.h"
 #include "forecast/calibrate.h"
-#include "forecast/holt.h"
-#include "forecast/residuals.h"
+#include "forecast/history.h"
 #include "forecast/shape.h"
-
-/* Members of the combination: seasonal naive short, long; Holt-Winters short, long. The mean serves where
-   there is none of them. */
-#define PSHI_MEMBERS 4u
-#define PSHI_COMBINED 4u /* index of the combination's own error */
+#include "forecast/track.h"
+#include "model/rhythm.h"
 
 /** A bucket counts no more than this, so that sums of buckets, their errors and powers of those stay finite. */
 #define PSHI_MOST_LOAD 0x1p100
+#define PSHI_NEAR 4u    /* open buckets that every series has room for; the rest on demand */
+#define PSHI_EVENTS 8u  /* busy buckets that a sparse series remembers */
 
-/** A forecast of one bucket that waits for it. hw < 0: there was none. */
+/** A forecast of one bucket that waits for it. */
 typedef struct pshi_made {
-    float mean;
-    float low;  /* central 90 % */
+    uint32_t due;   /* low bits of the bucket */
+    float mean;     /* < 0: none */
+    float low;      /* central 90 % */
     float high;
-    float hw[PSHI_SEASONS];
 } pshi_made;
-
-/** Exponentially decayed mean absolute error. */
-typedef struct pshi_error {
-    float sum;
-    float weight;
-} pshi_error;
 
 /** A forecast of the total of `width` buckets that waits for its end. */
 typedef struct pshi_total {
     int64_t from;  /* its first bucket; PSH_TIME_NONE: none pending */
-    double mean;
-    double raw;    /* probability predicted, < 0: none */
-    double shown;  /* the same calibrated */
-    double bar;    /* what the total must exceed for the prediction to come true */
+    float mean;
+    float raw;     /* probability predicted, < 0: none */
+    float shown;   /* the same calibrated */
+    float bar;     /* what the total must exceed for the prediction to come true */
 } pshi_total;
 
 /** Rolling sums behind psh_score. */
@@ -50,64 +42,122 @@ typedef struct pshi_tally {
     double inside;
 } pshi_tally;
 
+/** What a regular series has: history, the rhythm, pending forecasts and what their scores taught. One block. */
+typedef struct pshi_regular {
+    int64_t fit_at;       /* closed buckets at which parameters are chosen next */
+    uint32_t fitted;      /* 1 once the rhythm answers */
+    uint32_t totals;      /* totals scored, saturating */
+    pshi_tally tally;
+    float raw_next;       /* templates: probability that the next bucket has a request, < 0: none */
+    float shown_next;
+    float total_error;    /* faded mean square of relative errors of totals */
+    float total_weight;
+    pshi_track total_track;
+    pshi_track track[PSHI_GROUPS];
+    pshi_total total[PSHI_TOTALS];
+    pshi_made *made[PSHI_GROUPS]; /* Shape [shape.slots[g]] */
+    uint16_t *history;    /* Shape [shape.ring] */
+    uint8_t *masked;      /* Shape [(ring + 7) / 8], bits: buckets that teach nothing */
+    pshi_rhythm *rhythm;
+} pshi_regular;
+
+/** A busy bucket of a sparse series. */
+typedef struct pshi_event {
+    uint32_t at;   /* buckets since the start */
+    float amount;
+} pshi_event;
+
 typedef struct pshi_series {
     /* What an observation touches stands together, in one line of the cache. */
     psh_subject subject;
-    int64_t start;      /* bucket of the first event */
-    double *open;       /* Shape [shape.open] */
-    double rows;        /* faded sums: bytes / rows is the mean size */
+    int64_t start;           /* bucket of the first event */
+    double open[PSHI_NEAR];  /* by the low bits of the bucket: those from the first open one on */
+    double *far;             /* Shape [shape.open], those beyond; NULL until there are any */
+    double rows;             /* faded sums: bytes / rows is the mean size */
     double bytes;
-    int64_t fit_at;     /* closed buckets at which parameters are chosen next */
-    int64_t idle;       /* closed buckets since the last that was not zero */
-    double mean;        /* faded mean per bucket; plain until there is a season */
-    double raw_next;    /* templates: probability that the next bucket has a request, < 0: none */
-    double shown_next;
-    pshi_tally tally;
-    pshi_holt holt[PSHI_SEASONS];
-    pshi_error error[PSHI_GROUPS][PSHI_MEMBERS + 1];
-    pshi_residuals residual[PSHI_GROUPS];
-    pshi_residuals total_residual;
-    pshi_total total[PSHI_TOTALS];
-    float *ring;                  /* Shape [shape.ring] */
-    float *season[PSHI_SEASONS];  /* Shape [shape.season[k]] */
-    pshi_made *made[PSHI_GROUPS]; /* Shape [shape.lead[g]] */
+    int64_t idle;            /* closed buckets since the last that was not zero */
+    float mean;              /* faded mean per bucket; plain until there is a season */
+    float busy;              /* faded share of buckets that were not zero */
+    float size;              /* TSB: mean of those that were not */
+    float size2;             /* and of their squares */
+    pshi_regular *regular;   /* NULL: sparse */
+    uint32_t events;         /* of event[], the latest, saturating */
+    uint32_t reserved;
+    pshi_event event[PSHI_EVENTS]; /* a ring while sparse; by events, oldest overwritten */
 } pshi_series;
 
-/** Bytes that one series takes. */
+/** What all series share while they close and forecast, and the path of the series asked last. */
+typedef struct pshi_outlook {
+    const pshi_shape *shape;
+    pshi_calibration *calibration;
+    int64_t closed;          /* the first open bucket */
+    const pshi_series *of;   /* whose path it is; NULL: none */
+    uint32_t steps;          /* of the path */
+    uint32_t reserved;
+    double *mean;            /* Shape [shape.max_lead] */
+    float *work;
+} pshi_outlook;
+
+/** @return PSH_OK, PSH_E_NOMEM. Memory goes with pshi_outlook_free. */
+psh_status pshi_outlook_init(psh_env *env, const pshi_shape *shape, pshi_calibration *c, pshi_outlook *out);
+void pshi_outlook_free(psh_env *env, pshi_outlook *o);
+uint64_t pshi_outlook_bytes(const pshi_shape *shape);
+
+/** Bytes that a new series of a kind takes; and that this one does. */
 size_t pshi_series_bytes(const pshi_shape *shape, uint32_t kind);
+size_t pshi_series_held(const pshi_shape *shape, const pshi_series *s);
+/** Whether series of a kind begin, and may end, sparse. */
+int pshi_kind_may_be_sparse(uint32_t kind);
 /** @return a series without history, or NULL. */
 pshi_series *pshi_series_create(psh_env *env, const pshi_shape *shape, const psh_subject *subject, int64_t start);
+void pshi_series_destroy(psh_env *env, pshi_series *s);
 /** Forgets all but the mean size of a row. */
 void pshi_series_reset(pshi_series *s, const pshi_shape *shape, int64_t start);
+/** Makes room for open buckets beyond the near ones. @return PSH_OK, PSH_E_NOMEM. */
+psh_status pshi_series_reach(psh_env *env, pshi_series *s, const pshi_shape *shape);
+/** Sparse becomes regular, with the history its events tell. @return PSH_OK, PSH_E_NOMEM (nothing done). */
+psh_status pshi_series_promote(psh_env *env, pshi_series *s, const pshi_shape *shape, int64_t closed);
+/** Regular becomes sparse. */
+void pshi_series_demote(psh_env *env, pshi_series *s);
+/** What activity asks for: > 0 promote, < 0 demote, 0 stay. */
+int pshi_series_wants(const pshi_series *s, const pshi_shape *shape, int64_t closed);
 
-/** Adds to an open bucket; slot is its place among the open ones. */
-static inline void pshi_series_add(pshi_series *s, int64_t bucket, uint32_t slot, double amount, double bytes) {
-    s->open[slot] += amount;
+/** Where an open bucket is counted. */
+static inline double *pshi_series_slot(pshi_series *s, const pshi_shape *shape, int64_t closed, int64_t bucket) {
+    return bucket - closed < (int64_t)PSHI_NEAR ? &s->open[(uint64_t)bucket % PSHI_NEAR]
+                                                : &s->far[pshi_slot(bucket, shape->open)];
+}
+/** Adds to an open bucket at its slot. */
+static inline void pshi_series_add(pshi_series *s, int64_t bucket, double *slot, double amount, double bytes) {
+    *slot += amount;
     s->rows += amount;
     s->bytes += bytes;
     if (bucket < s->start)
         s->start = bucket;
 }
-/** Closes `bucket`, the first open one: scores what was forecast for it, learns, forecasts anew. */
-void pshi_series_close(pshi_series *s, const pshi_shape *shape, int64_t bucket, pshi_calibration *c);
-/** @return 1 if parameters should be chosen again; `closed` is the first open bucket. */
+/** Closes the first open bucket o->closed: scores what was forecast for it, learns, forecasts anew; moves o on. */
+void pshi_series_close(pshi_outlook *o, pshi_series *s);
+/** @return 1 if parameters should be chosen again. */
 int pshi_series_due(const pshi_series *s, int64_t closed);
-/** Chooses parameters. @param scratch  Shape [ring + long season] */
-void pshi_series_fit(pshi_series *s, const pshi_shape *shape, int64_t closed, float *scratch);
+/** Chooses parameters of a regular series. @return PSH_OK, PSH_E_NOMEM (nothing done). */
+psh_status pshi_series_fit(psh_env *env, pshi_series *s, const pshi_shape *shape, int64_t closed);
 
 /** Closed buckets since its start. */
 int64_t pshi_series_age(const pshi_series *s, int64_t closed);
 /** What a bucket, open or closed, has received so far; 0 beyond what is kept. */
 double pshi_series_actual(const pshi_series *s, const pshi_shape *shape, int64_t closed, int64_t bucket);
-/** The combined forecast, lead 1 being the first open bucket; hw (may be NULL) receives the members. */
-double pshi_series_mean(
-    const pshi_series *s, const pshi_shape *shape, int64_t closed, uint32_t lead, float hw[PSHI_SEASONS]);
-/** A quantile around a combined forecast. */
-double pshi_series_quantile(const pshi_series *s, const pshi_shape *shape, uint32_t lead, double mean, double p);
+/** The forecast, lead 1 being the first open bucket. */
+double pshi_series_mean(pshi_outlook *o, const pshi_series *s, uint32_t lead);
+/** A quantile around a forecast. */
+double pshi_series_quantile(const pshi_outlook *o, const pshi_series *s, uint32_t lead, double mean, double p);
+/** P(value > bar) at a lead, for sums of sparse series. */
+double pshi_sparse_variance(const pshi_series *s);
 /** Mean bytes of a row. */
 double pshi_series_row_bytes(const pshi_series *s);
 /** 1 - error / error of the seasonal naive, at least -1e6; 0 if unknown. */
 double pshi_series_skill(const pshi_series *s);
+/** 1 if forecasts were scored. */
+int pshi_series_scored(const pshi_series *s);
 
 /* totals.c */
 
@@ -120,15 +170,15 @@ typedef struct pshi_sum {
 } pshi_sum;
 
 /** Adds the share of one future bucket. p is the quantile for `upper`. */
-void pshi_sum_add(
-    pshi_sum *sum, const pshi_series *s, const pshi_shape *shape, int64_t closed, int64_t bucket, double share,
-    double p);
-/** The p-quantile of the whole: from residuals of totals where there are enough, at most the sum of quantiles. */
-double pshi_sum_upper(const pshi_sum *sum, const pshi_series *s, const pshi_shape *shape, double p);
+void pshi_sum_add(pshi_outlook *o, pshi_sum *sum, const pshi_series *s, int64_t bucket, double share, double p);
+/** The p-quantile of the whole: from errors of totals where there are enough, at most the sum of quantiles. */
+double pshi_sum_upper(const pshi_outlook *o, const pshi_sum *sum, const pshi_series *s, double p);
 /** P(total > bar). */
-double pshi_sum_above(const pshi_sum *sum, const pshi_series *s, const pshi_shape *shape, double bar);
-/** Scores the total that ends with `bucket`, just closed, and makes the next one where it is time. */
-void pshi_totals_close(pshi_series *s, const pshi_shape *shape, int64_t bucket, pshi_calibration *c);
+double pshi_sum_above(const pshi_outlook *o, const pshi_sum *sum, const pshi_series *s, double bar);
+/** Scores the total that ends before o->closed. */
+void pshi_totals_score(pshi_outlook *o, pshi_series *s);
+/** Makes the next total. */
+void pshi_totals_make(pshi_outlook *o, pshi_series *s);
 /** The load above which a series is hot: PSHI_HOT times its own mean over as many buckets. */
 double pshi_series_bar(const pshi_series *s, double buckets);
 
@@ -136,7 +186,7 @@ double pshi_series_bar(const pshi_series *s, double buckets);
 
 /* codec.c */
 void pshi_series_put(pshi_writer *w, const pshi_series *s, const pshi_shape *shape);
-/** Fills a series made by create with its subject; marks the cursor on bad bytes. */
-void pshi_series_get(pshi_cursor *c, pshi_series *s, const pshi_shape *shape);
+/** Fills a series made by create with its subject. @return PSH_OK, PSH_E_NOMEM, PSH_E_CORRUPT (c is marked). */
+psh_status pshi_series_get(psh_env *env, pshi_cursor *c, pshi_series *s, const pshi_shape *shape);
 
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/checked.h"
+#include "math/stats.h"
 
 #define LEAST_AHEAD 48u /* buckets that events may run ahead of the last step, at least */
 #define SKEW 2u         /* buckets that the first event may be ahead of the first step */
@@ -17,9 +18,18 @@ static void set_leads(pshi_shape *s, uint32_t horizon) {
             s->lead[s->groups++] = inner[i];
     s->lead[s->groups++] = horizon;
     for (i = 0; i < s->groups; i++) {
-        s->first[i] = s->pending;
-        s->pending += s->lead[i];
+        s->slots[i] = s->lead[i] == 1 ? 1 : s->lead[i] / s->stride + 1;
+        s->pending += s->slots[i];
     }
+}
+
+/* About a fifth of the short season, and prime to the long one, so that in time every place in it is scored. */
+static uint32_t choose_stride(uint32_t season_short, uint32_t season_long) {
+    uint32_t stride = (season_short + 4) / 5;
+
+    while (pshi_gcd(stride, season_long) != 1)
+        stride++;
+    return stride;
 }
 
 void pshi_shape_init(pshi_shape *s, const psh_forecaster_options *o) {
@@ -28,13 +38,15 @@ void pshi_shape_init(pshi_shape *s, const psh_forecaster_options *o) {
     memset(s, 0, sizeof *s);
     s->bucket_ns = o->bucket_ns;
     s->season[0] = o->season_short;
-    s->season[1] = o->season_long;
-    s->ring = 2 * o->season_long + 2;
+    s->season[1] = o->season_long > o->season_short ? o->season_long : 0;
+    s->ring = o->history;
+    s->patience = 2 * o->season_long + 2;
     s->late = (uint32_t)(o->lateness_ns / o->bucket_ns + (o->lateness_ns % o->bucket_ns != 0));
     s->open = s->late + 2 * SKEW + (ahead < LEAST_AHEAD ? LEAST_AHEAD : ahead);
+    s->stride = choose_stride(o->season_short, o->season_long);
+    s->width = o->season_short;
     set_leads(s, o->horizon);
-    s->stride = o->season_short / PSHI_TOTALS ? o->season_short / PSHI_TOTALS : 1;
-    s->width = s->stride * PSHI_TOTALS;
+    s->longest = o->season_long;
     s->max_lead = 2 * o->season_long + s->open;
     s->fade = 2.0 / ((double)o->season_long + 1);
 }
@@ -45,10 +57,6 @@ uint32_t pshi_shape_group(const pshi_shape *s, uint32_t lead) {
     while (g + 1 < s->groups && lead > s->lead[g])
         g++;
     return g;
-}
-
-uint32_t pshi_shape_residuals(uint32_t kind) {
-    return kind == PSH_SUBJECT_TENANT || kind == PSH_SUBJECT_PARTITION ? 32 : 128;
 }
 
 int64_t pshi_bucket(const pshi_shape *s, int64_t time) {

@@ -21,7 +21,7 @@ void pshi_store_free(psh_env *env, pshi_store *st) {
     size_t i;
 
     for (i = 0; i < st->count; i++)
-        pshi_free(env, st->list[i]);
+        pshi_series_destroy(env, st->list[i]);
     pshi_free(env, st->list);
     pshi_idmap_free(env, &st->map);
 }
@@ -53,11 +53,11 @@ psh_status pshi_store_add(
     if (!s)
         return PSH_E_NOMEM;
     if (pshi_idmap_put(env, &st->map, hash, (uint32_t)st->count) != PSH_OK) {
-        pshi_free(env, s);
+        pshi_series_destroy(env, s);
         return PSH_E_NOMEM;
     }
     st->list[st->count++] = s;
-    st->bytes += pshi_series_bytes(shape, subject->kind);
+    st->bytes += pshi_series_held(shape, s);
     st->tenants += subject->kind == PSH_SUBJECT_TENANT;
     *out = s;
     return PSH_OK;
@@ -72,9 +72,9 @@ void pshi_store_remove(psh_env *env, pshi_store *st, const pshi_shape *shape, si
     /* There is one id less than there was, so this put allocates nothing. */
     if (last != s)
         (void)pshi_idmap_put(env, &st->map, subject_hash(&last->subject), (uint32_t)i);
-    st->bytes -= pshi_series_bytes(shape, s->subject.kind);
+    st->bytes -= pshi_series_held(shape, s);
     st->tenants -= s->subject.kind == PSH_SUBJECT_TENANT;
-    pshi_free(env, s);
+    pshi_series_destroy(env, s);
 }
 
 void pshi_store_drop(psh_env *env, pshi_store *st, const pshi_shape *shape, const psh_subject *subject) {

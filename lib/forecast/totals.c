@@ -4,107 +4,140 @@
 #include "forecast/series.h"
 #include "math/stats.h"
 
-void pshi_sum_add(
-    pshi_sum *sum, const pshi_series *s, const pshi_shape *shape, int64_t closed, int64_t bucket, double share,
-    double p) {
-    uint32_t lead = (uint32_t)(bucket - closed + 1);
-    double mean = pshi_series_mean(s, shape, closed, lead, NULL);
+#define FEW_TOTALS 12u    /* fewer say nothing about how totals err */
+#define TOTAL_FADE 0.03   /* how the mean square of their errors forgets */
+
+void pshi_sum_add(pshi_outlook *o, pshi_sum *sum, const pshi_series *s, int64_t bucket, double share, double p) {
+    uint32_t lead = (uint32_t)(bucket - o->closed + 1);
+    double mean = pshi_series_mean(o, s, lead);
 
     sum->mean += share * mean;
-    sum->upper += share * pshi_series_quantile(s, shape, lead, mean, p);
+    sum->upper += share * pshi_series_quantile(o, s, lead, mean, p);
     sum->buckets += share;
     sum->lead = lead;
 }
 
-static double error_at(const pshi_series *s, const pshi_shape *shape, uint32_t lead) {
-    const pshi_error *e = &s->error[pshi_shape_group(shape, lead)][PSHI_COMBINED];
-
-    return e->weight > 0 ? (double)e->sum / (double)e->weight : 0;
+static double error_at(const pshi_series *s, uint32_t lead) {
+    return s->regular->fitted ? pshi_rhythm_scale(s->regular->rhythm, lead) : 0;
 }
 
 /*
- * How much wider, relatively, a total errs than those whose residuals are kept, which start at once and span
- * `width` buckets: fewer buckets average out less (as the square root), farther ones err more (as their scores
- * tell). More buckets are taken to err together.
+ * How much wider, relatively, a total errs than those whose errors are kept, which start at once and span `width`
+ * buckets: fewer buckets average out less (as the square root), farther ones err more (as the model's scales tell).
+ * More buckets are taken to err together.
  */
-static double widening(const pshi_sum *sum, const pshi_series *s, const pshi_shape *shape) {
-    double near = error_at(s, shape, shape->width), far = error_at(s, shape, sum->lead), by = 1;
+static double widening(const pshi_shape *shape, const pshi_sum *sum, const pshi_series *s) {
+    double near = error_at(s, shape->width), far = error_at(s, sum->lead), by = 1;
 
     if (sum->buckets > 0 && sum->buckets < shape->width)
         by = sqrt(shape->width / sum->buckets);
     return near > 0 && far > near ? by * far / near : by;
 }
 
-double pshi_sum_upper(const pshi_sum *sum, const pshi_series *s, const pshi_shape *shape, double p) {
-    const pshi_residuals *r = &s->total_residual;
-    double upper = sum->upper, q;
+/* Relative standard deviation of a total; 0: unknown. */
+static double total_scale(const pshi_series *s) {
+    const pshi_regular *r = s->regular;
 
-    if (r->count >= PSHI_RESIDUALS_FEW) {
-        q = sum->mean + (1 + sum->mean) * widening(sum, s, shape) * pshi_sorted_quantile(r->sorted, r->count, p);
+    return r && r->totals >= FEW_TOTALS ? sqrt((double)r->total_error / (double)r->total_weight) : 0;
+}
+
+double pshi_sum_upper(const pshi_outlook *o, const pshi_sum *sum, const pshi_series *s, double p) {
+    double upper = sum->upper, scale = total_scale(s), q;
+
+    if (!s->regular)
+        upper = sum->mean + sqrt(sum->buckets * pshi_sparse_variance(s)) * pshi_normal_quantile(p);
+    if (scale > 0) {
+        q = scale * pshi_track_quantile(&s->regular->total_track, &o->calibration->total[s->subject.kind], p);
+        q = sum->mean + (1 + sum->mean) * widening(o->shape, sum, s) * q;
         upper = q < upper ? q : upper;
     }
     return p > 0.5 && upper < sum->mean ? sum->mean : upper > 0 ? upper : 0;
 }
 
-double pshi_sum_above(const pshi_sum *sum, const pshi_series *s, const pshi_shape *shape, double bar) {
-    const pshi_residuals *r = &s->total_residual;
+double pshi_sum_above(const pshi_outlook *o, const pshi_sum *sum, const pshi_series *s, double bar) {
+    double scale = total_scale(s), wide;
 
-    if (r->count < PSHI_RESIDUALS_FEW)
-        return pshi_normal_cdf((sum->mean - bar) / (2 * sqrt(1 + sum->mean)));
-    return pshi_sorted_above(r->sorted, r->count, (bar - sum->mean) / ((1 + sum->mean) * widening(sum, s, shape)));
+    if (!s->regular)
+        wide = sqrt(sum->buckets * pshi_sparse_variance(s)) + 1e-9;
+    else if (scale > 0)
+        wide = (1 + sum->mean) * widening(o->shape, sum, s) * scale;
+    else
+        wide = 2 * sqrt(1 + sum->mean);
+    return pshi_normal_cdf((sum->mean - bar) / wide);
 }
 
 double pshi_series_bar(const pshi_series *s, double buckets) {
-    return PSHI_HOT * s->mean * buckets;
+    return PSHI_HOT * (double)s->mean * buckets;
 }
 
-static void score_total(pshi_series *s, const pshi_shape *shape, const pshi_total *t, pshi_calibration *c) {
-    double sum = 0;
-    uint32_t i;
+static void learn_total(pshi_outlook *o, pshi_series *s, const pshi_total *t, double sum) {
+    pshi_regular *r = s->regular;
+    double error = (sum - (double)t->mean) / (1 + (double)t->mean), scale = total_scale(s);
 
-    for (i = 0; i < shape->width; i++)
-        sum += (double)s->ring[pshi_slot(t->from + (int64_t)i, shape->ring)];
-    pshi_residuals_push(&s->total_residual, (sum - t->mean) / (1 + t->mean));
-    if (t->raw < 0)
+    error = error > 1e9 ? 1e9 : error;
+    if (scale > 0)
+        pshi_track_learn(&r->total_track, &o->calibration->total[s->subject.kind], error / scale);
+    r->total_error = (float)((1 - TOTAL_FADE) * (double)r->total_error + error * error);
+    r->total_weight = (float)((1 - TOTAL_FADE) * (double)r->total_weight + 1);
+    r->totals += r->totals < UINT32_MAX;
+    if (t->raw >= 0)
+        pshi_calibrate_learn(
+            o->calibration, s->subject.kind == PSH_SUBJECT_TEMPLATE ? &o->calibration->view : &o->calibration->zone,
+            (double)t->raw, (double)t->shown, sum > (double)t->bar);
+}
+
+void pshi_totals_score(pshi_outlook *o, pshi_series *s) {
+    const pshi_shape *shape = o->shape;
+    pshi_total *t;
+    double sum = 0;
+    uint32_t i, k;
+
+    for (k = 0; k < PSHI_TOTALS; k++) {
+        t = &s->regular->total[k];
+        if (t->from == PSH_TIME_NONE || t->from + (int64_t)shape->width != o->closed)
+            continue;
+        for (i = 0; i < shape->width; i++)
+            sum += pshi_series_actual(s, shape, o->closed, t->from + (int64_t)i);
+        learn_total(o, s, t, sum);
+        t->from = PSH_TIME_NONE;
         return;
-    pshi_calibrate_learn(
-        c, s->subject.kind == PSH_SUBJECT_TEMPLATE ? &c->view : &c->zone, t->raw, t->shown, sum > t->bar);
+    }
 }
 
 /* What demand would say of the window that starts now. */
-static void predict_window(
-    const pshi_series *s, const pshi_shape *shape, const pshi_sum *sum, pshi_total *t, const pshi_calibration *c) {
+static void predict_window(pshi_outlook *o, const pshi_series *s, const pshi_sum *sum, pshi_total *t) {
+    pshi_calibration *c = o->calibration;
+    double raw, bar;
+
     t->raw = -1;
     t->shown = 0;
     t->bar = 0;
     if (s->subject.kind == PSH_SUBJECT_TEMPLATE) {
-        t->raw = 1 - exp(-sum->mean);
-        t->shown = pshi_calibrate(&c->view, t->raw);
+        raw = 1 - exp(-sum->mean);
+        t->raw = (float)raw;
+        t->shown = (float)pshi_calibrate(&c->view, raw);
     } else if (s->subject.kind == PSH_SUBJECT_TENANT || s->subject.kind == PSH_SUBJECT_LABEL) {
-        t->bar = pshi_series_bar(s, shape->width);
-        if (sum->mean <= t->bar)
+        bar = pshi_series_bar(s, o->shape->width);
+        t->bar = (float)bar;
+        if (sum->mean <= bar)
             return;
-        t->raw = pshi_sum_above(sum, s, shape, t->bar);
-        t->shown = pshi_calibrate(&c->zone, t->raw);
+        raw = pshi_sum_above(o, sum, s, bar);
+        t->raw = (float)raw;
+        t->shown = (float)pshi_calibrate(&c->zone, raw);
     }
 }
 
-void pshi_totals_close(pshi_series *s, const pshi_shape *shape, int64_t bucket, pshi_calibration *c) {
-    int64_t next = bucket + 1;
-    pshi_total *t;
+void pshi_totals_make(pshi_outlook *o, pshi_series *s) {
+    const pshi_shape *shape = o->shape;
+    pshi_total *t = &s->regular->total[pshi_slot(o->closed / (int64_t)shape->stride, PSHI_TOTALS)];
     pshi_sum sum = { 0 };
     uint32_t i;
 
-    if (pshi_slot(next, shape->stride) != 0)
-        return;
-    t = &s->total[pshi_slot(next / (int64_t)shape->stride, PSHI_TOTALS)];
-    if (t->from == next - (int64_t)shape->width)
-        score_total(s, shape, t, c);
     for (i = 0; i < shape->width; i++)
-        sum.mean += pshi_series_mean(s, shape, next, i + 1, NULL);
+        sum.mean += pshi_series_mean(o, s, i + 1);
     sum.buckets = shape->width;
     sum.lead = shape->width;
-    t->from = next;
-    t->mean = sum.mean;
-    predict_window(s, shape, &sum, t, c);
+    t->from = o->closed;
+    t->mean = (float)sum.mean;
+    predict_window(o, s, &sum, t);
 }

@@ -135,7 +135,7 @@ static float lag_step(const pshi_rhythm *r, const float *z, const float *const p
 
     for (k = 0; k < r->lag_count; k++)
         x += *c++ * *(z + i - r->lag[k]);
-    for (k = 0; k < 2 && r->season[k]; k++, c += 2)
+    for (k = 0; k < r->profiles; k++, c += 2)
         x += c[0] * p[k][i] + c[1] * *(p[k] + i - 1);
     return x < r->low ? r->low : x > r->high ? r->high : x;
 }
@@ -238,6 +238,7 @@ void pshi_rhythm_fields(pshi_fields *io, pshi_rhythm *r) {
     pshi_field_f32(io, &r->level, -40, 40);
     pshi_field_u32(io, &r->lag_count, 0, r->season[0] ? PSHI_RHYTHM_LAGS : 0);
     pshi_field_u32(io, &r->ar_count, 0, r->season[0] ? PSHI_RHYTHM_AR : 0);
+    pshi_field_u32(io, &r->profiles, 0, r->season[1] ? 2 : r->season[0] ? 1 : 0);
     for (i = 0; i < r->lag_count; i++)
         pshi_field_u32(io, &r->lag[i], 1, r->ring);
     kept = 2 * r->season[0] + 1;

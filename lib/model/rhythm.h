@@ -34,6 +34,7 @@ typedef struct pshi_rhythm {
     uint32_t root;         /* 1: fourth roots are modelled */
     uint32_t lag_count;    /* 0: no regressions */
     uint32_t ar_count;     /* 0: no profile member */
+    uint32_t profiles;     /* that the lag member reads: 0, the short one, or both */
     uint32_t members;      /* bit set of those that are there */
     float mean;
     float sd;

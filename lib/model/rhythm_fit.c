@@ -19,10 +19,11 @@ typedef struct fit_arrays {
     float *work;
 } fit_arrays;
 
-/* Seasons that the history bears: enough rows behind the longest lag. */
+/* Seasons that were seen once; and whether there are enough rows for lags over the long one. */
 static void choose_seasons(pshi_rhythm *r, size_t n, const uint32_t season[2]) {
     r->season[0] = season[0] && n > season[0] ? season[0] : 0;
-    r->season[1] = r->season[0] && season[1] && n >= (size_t)season[1] + 2 + FEW_ROWS ? season[1] : 0;
+    r->season[1] = r->season[0] && season[1] && n > season[1] ? season[1] : 0;
+    r->profiles = !r->season[0] ? 0 : r->season[1] && n >= (size_t)r->season[1] + 2 + FEW_ROWS ? 2 : 1;
     r->ring = pshi_rhythm_ring(r->season);
 }
 
@@ -121,6 +122,15 @@ static float *get_arrays(psh_env *env, const pshi_rhythm *r, size_t n, uint32_t 
     return all;
 }
 
+/* The first row of which the lag member knows all. */
+static size_t first_row(const pshi_rhythm *r) {
+    size_t s = r->season[0], m = r->season[1];
+
+    if (r->profiles == 2)
+        return (m > 2 * s ? m : 2 * s) + 2;
+    return s ? 2 * s + 1 : 1;
+}
+
 psh_status pshi_rhythm_fit(
     psh_env *env, const float *y, size_t n, const uint8_t *skip, const uint32_t season[2], uint32_t horizon,
     pshi_rhythm *state) {
@@ -146,7 +156,7 @@ psh_status pshi_rhythm_fit(
     h.rest = a.rest;
     h.skip = skip;
     h.n = n;
-    h.first = state->season[0] ? state->ring - 1 : 1;
+    h.first = first_row(state);
     pshi_rhythm_regress(state, &h, a.work);
     pshi_rhythm_score(state, &h, horizon, a.work);
     pshi_free(env, all);

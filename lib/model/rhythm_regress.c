@@ -130,7 +130,7 @@ static void add_lag(uint32_t *lag, uint32_t *count, uint32_t most, int64_t x) {
 /* 1 to 3, then around the short season, twice it, the long less the short, and the long; what repeats falls out. */
 static void choose_lags(pshi_rhythm *r) {
     static const int8_t around[][2] = { { 1, 0 }, { 2, 0 } };
-    int64_t s = r->season[0], m = r->season[1];
+    int64_t s = r->season[0], m = r->profiles == 2 ? r->season[1] : 0;
     uint32_t i;
 
     r->lag_count = 0;
@@ -192,7 +192,7 @@ static void fit_lags(pshi_rhythm *r, const pshi_rhythm_history *h, float *work) 
     f.column[f.columns++] = ones;
     for (k = 0; k < r->lag_count; k++)
         f.column[f.columns++] = h->z + first - r->lag[k];
-    for (k = 0; k < 2 && r->season[k]; k++) {
+    for (k = 0; k < r->profiles; k++) {
         f.column[f.columns++] = h->p[k] + first;
         f.column[f.columns++] = h->p[k] + first - 1;
     }

@@ -10,6 +10,7 @@
 #define TRIM 2.0           /* a member this much worse than the best has no weight */
 #define WIDER 1.25         /* scales are in-sample, and from few origins: chosen by rolling origin, see models.md */
 #define FEW_ORIGINS 2u
+#define SEASONAL 12u          /* the members that repeat a season */
 
 typedef struct trial {
     const pshi_rhythm_history *h;
@@ -28,13 +29,13 @@ size_t pshi_rhythm_score_work(const pshi_rhythm *r, uint32_t horizon) {
 
 /* The last origin leaves the whole horizon behind it; a history that is short for that is tried on shorter ones. */
 static void plan_trial(const pshi_rhythm *r, const pshi_rhythm_history *h, uint32_t horizon, trial *t) {
-    size_t s = r->season[0] ? r->season[0] : 4, least = h->first > 0 ? h->first : 1, room;
+    size_t s = r->season[0] ? r->season[0] : 4, m = pshi_rhythm_longest(r), least = h->first > m ? h->first : m, room;
 
     t->h = h;
     t->step = s > 1 ? s / 2 : 1;
     room = h->n > least ? h->n - least : 0;
     t->steps = horizon;
-    if (room < horizon + FEW_ORIGINS * t->step)
+    if (room < horizon + (FEW_ORIGINS - 1) * t->step)
         t->steps = (uint32_t)(room / 2);
     t->origins = t->steps ? (uint32_t)((room - t->steps) / t->step) + 1 : 0;
     t->origins = t->origins > ORIGINS ? ORIGINS : t->origins;
@@ -121,19 +122,35 @@ static void weigh_group(uint32_t members, const double *error, float *weight) {
         weight[j] = (float)((double)weight[j] / sum);
 }
 
-/* Nothing to go by: the season before, or the last level. */
+/* Nothing to go by: the season before, both where two were seen, or the last level. */
 static void default_weights(pshi_rhythm *r, const pshi_rhythm_history *h) {
     uint32_t g, best = r->season[0] && h->n >= r->season[0] ? 3 : 4;
 
     if (h->n == 1)
         best = 4;
     memset(r->weight, 0, sizeof r->weight);
-    for (g = 0; g < PSHI_RHYTHM_GROUPS; g++)
-        r->weight[g][best] = 1;
+    for (g = 0; g < PSHI_RHYTHM_GROUPS; g++) {
+        r->weight[g][best] = r->season[1] ? 0.5F : 1;
+        if (r->season[1])
+            r->weight[g][2] = 0.5F;
+    }
 }
 
-/* Leads that no origin reached go by the season before. */
-static void choose_weights(pshi_rhythm *r, const trial *t) {
+/* As far off as the season before was, or anything where there was none. */
+static void default_scales(pshi_rhythm *r, const pshi_rhythm_history *h) {
+    size_t s = r->season[0] ? r->season[0] : 1, i;
+    double sum = 0, e;
+
+    for (i = s; i < h->n; i++) {
+        e = (double)h->z[i] - (double)h->z[i - s];
+        sum += e * e;
+    }
+    for (i = 0; i < PSHI_RHYTHM_SCALES; i++)
+        r->scale[i] = h->n > s ? (float)(WIDER * sqrt(sum / (double)(h->n - s))) : 1;
+}
+
+/* Leads that no origin reached go as the last that was. */
+static void choose_weights(pshi_rhythm *r, const trial *t, uint32_t members) {
     double error[PSHI_RHYTHM_GROUPS][PSHI_RHYTHM_MEMBERS] = { { 0 } }, count[PSHI_RHYTHM_GROUPS] = { 0 };
     uint32_t g;
 
@@ -141,7 +158,9 @@ static void choose_weights(pshi_rhythm *r, const trial *t) {
     for (g = 0; g < PSHI_RHYTHM_GROUPS; g++) {
         correct_errors(r, t->h, error[g]);
         if (count[g] > 0)
-            weigh_group(r->members, error[g], r->weight[g]);
+            weigh_group(members, error[g], r->weight[g]);
+        else if (g)
+            memcpy(r->weight[g], r->weight[g - 1], sizeof r->weight[g]);
     }
 }
 
@@ -191,8 +210,7 @@ void pshi_rhythm_score(pshi_rhythm *r, const pshi_rhythm_history *h, uint32_t ho
     uint32_t k;
 
     default_weights(r, h);
-    for (k = 0; k < PSHI_RHYTHM_SCALES; k++)
-        r->scale[k] = 1;
+    default_scales(r, h);
     plan_trial(r, h, horizon, &t);
     if (t.origins < FEW_ORIGINS)
         return;
@@ -203,7 +221,8 @@ void pshi_rhythm_score(pshi_rhythm *r, const pshi_rhythm_history *h, uint32_t ho
     t.out = p[1] + t.steps;
     for (k = 0; k < t.origins; k++)
         run_origin(r, &t, k, p);
-    if (t.steps == horizon)
-        choose_weights(r, &t); /* what cannot be tried over the whole horizon is not trusted */
+    /* What cannot be tried over the whole horizon is not trusted, but for what happened once already. */
+    if (t.steps == horizon || r->season[1])
+        choose_weights(r, &t, t.steps == horizon ? r->members : SEASONAL);
     choose_scales(r, &t);
 }

@@ -194,29 +194,40 @@ static void break_rows(psh_forecaster *f) {
     f->store.list[0]->rows = 1e-300;
     f->store.list[0]->bytes = 1e30;
 }
-static void break_ring(psh_forecaster *f) {
-    f->store.list[0]->ring[0] = 3e38F;
+static pshi_regular *regular_of(psh_forecaster *f) {
+    size_t i = 0;
+
+    while (!f->store.list[i]->regular)
+        i++;
+    return f->store.list[i]->regular;
+}
+static void break_made(psh_forecaster *f) {
+    regular_of(f)->made[0][0].high = 3e38F;
 }
 static void break_open(psh_forecaster *f) {
     f->store.list[0]->open[0] = 1e300;
 }
 static void break_level(psh_forecaster *f) {
-    f->store.list[0]->holt[0].level = 1e308;
+    regular_of(f)->fitted = 1;
+    regular_of(f)->rhythm->sd = -1;
 }
-static void break_alpha(psh_forecaster *f) {
-    f->store.list[0]->residual[0].alpha = 0;
+static void break_track(psh_forecaster *f) {
+    regular_of(f)->track[0].up[1] = 0;
+}
+static void break_pool(psh_forecaster *f) {
+    f->calibration.total[1].low[2] = 1e30F;
 }
 static void break_tally(psh_forecaster *f) {
-    f->store.list[0]->tally.weight = 1e-300;
+    regular_of(f)->tally.weight = 1e-300;
 }
 static void break_bin(psh_forecaster *f) {
     f->calibration.view.raw[3] = 1e300;
 }
 static void break_closed(psh_forecaster *f) {
-    f->closed += 1;
+    f->outlook.closed += 1;
 }
 static void break_start(psh_forecaster *f) {
-    f->store.list[0]->start = f->closed + (int64_t)f->shape.open;
+    f->store.list[0]->start = f->outlook.closed + (int64_t)f->shape.open;
 }
 static void break_limit(psh_forecaster *f) {
     f->o.max_series = 1;
@@ -227,7 +238,7 @@ static void break_templates(psh_forecaster *f) {
 
 static void inconsistent_state_is_refused(void **state) {
     static void (*const breaks[])(psh_forecaster *) = {
-        break_rows, break_ring, break_open, break_level, break_alpha, break_tally,
+        break_rows, break_made, break_open, break_level, break_track, break_pool, break_tally,
         break_bin, break_closed, break_start, break_limit, break_templates };
     psh_forecaster *g;
     fixture x;

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/* What a series is forecast to bring: means from the rhythm or the sparse model, quantiles around them. */
+#include <math.h>
+
+#include "base/env.h"
+#include "forecast/series.h"
+#include "math/stats.h"
+
+uint64_t pshi_outlook_bytes(const pshi_shape *shape) {
+    /* The rhythm's ring and profiles are no longer than these. */
+    size_t work = 8 * ((size_t)shape->longest + shape->season[0]) + 64 + 10 * ((size_t)shape->max_lead + 1);
+
+    return shape->max_lead * sizeof(double) + work * sizeof(float);
+}
+
+psh_status pshi_outlook_init(psh_env *env, const pshi_shape *shape, pshi_calibration *c, pshi_outlook *out) {
+    out->shape = shape;
+    out->calibration = c;
+    out->closed = 0;
+    out->of = NULL;
+    out->steps = 0;
+    out->mean = pshi_alloc(env, pshi_outlook_bytes(shape));
+    out->work = out->mean ? (float *)(void *)(out->mean + shape->max_lead) : NULL;
+    return out->mean ? PSH_OK : PSH_E_NOMEM;
+}
+
+void pshi_outlook_free(psh_env *env, pshi_outlook *o) {
+    pshi_free(env, o->mean);
+}
+
+static double at_most_load(double x) {
+    return x < PSHI_MOST_LOAD ? x > 0 ? x : 0 : PSHI_MOST_LOAD;
+}
+
+/* The whole path that will be asked for: as far as scores reach, or all there is. */
+static void make_path(pshi_outlook *o, const pshi_series *s, uint32_t lead) {
+    const pshi_shape *shape = o->shape;
+    uint32_t enough = shape->lead[shape->groups - 1], i;
+
+    enough = enough > shape->width ? enough : shape->width;
+    o->of = s;
+    o->steps = lead <= enough ? enough : shape->max_lead;
+    pshi_rhythm_forecast(s->regular->rhythm, o->steps, o->work, o->mean);
+    for (i = 0; i < o->steps; i++)
+        o->mean[i] = at_most_load(o->mean[i]);
+}
+
+double pshi_series_mean(pshi_outlook *o, const pshi_series *s, uint32_t lead) {
+    uint32_t most = o->shape->max_lead, m = o->shape->longest;
+
+    if (!s->regular || !s->regular->fitted)
+        return at_most_load(s->regular ? (double)s->mean : (double)s->busy * (double)s->size);
+    if (lead > most) /* beyond all paths the last season repeats */
+        lead = most - m + 1 + (lead - most - 1) % m;
+    if (o->of != s || lead > o->steps)
+        make_path(o, s, lead);
+    return o->mean[lead - 1];
+}
+
+double pshi_sparse_variance(const pshi_series *s) {
+    double mean = (double)s->busy * (double)s->size, all = (double)s->busy * (double)s->size2 - mean * mean;
+
+    return all > 0 ? all : 0;
+}
+
+/* Busy with some probability, then of a size that is taken as normal. */
+static double sparse_quantile(const pshi_series *s, double p) {
+    double busy = (double)s->busy, var = (double)s->size2 - (double)s->size * (double)s->size, q;
+
+    if (p <= 1 - busy || busy <= 0)
+        return 0;
+    q = (double)s->size + sqrt(var > 0 ? var : 0) * pshi_normal_quantile((p - 1 + busy) / busy);
+    return at_most_load(q);
+}
+
+/* Nothing fitted yet: a count's own noise, doubled. */
+static double wide_quantile(double mean, double p) {
+    return at_most_load(mean + 2 * sqrt(1 + mean) * pshi_normal_quantile(p));
+}
+
+double pshi_series_quantile(const pshi_outlook *o, const pshi_series *s, uint32_t lead, double mean, double p) {
+    const pshi_regular *r = s->regular;
+    uint32_t g = pshi_shape_group(o->shape, lead);
+    double z;
+
+    if (!r)
+        return sparse_quantile(s, p);
+    if (!r->fitted)
+        return wide_quantile(mean, p);
+    z = pshi_track_quantile(&r->track[g], &o->calibration->track[s->subject.kind][g], p);
+    z *= pshi_rhythm_scale(r->rhythm, lead);
+    return at_most_load(pshi_rhythm_value(r->rhythm, pshi_rhythm_z(r->rhythm, mean) + z));
+}
