@@ -191,7 +191,7 @@ static void run_r(const contest *c, const tally *ours) {
     if (!n)
         return;
     print_short("ours", ours);
-    rscript_run(c->list, n, r_take, &s);
+    rscript_run(c->list, n, c->r_methods, r_take, &s);
     r_flush(&s);
 }
 

@@ -27,6 +27,7 @@ typedef struct contest {
     const char *plot;    /**< NULL: no page */
     uint32_t repeats;    /**< fits of each series; the fastest counts */
     uint32_t r;          /**< the first so many series go to R too */
+    const char *r_methods; /**< as rscript_run's */
 } contest;
 
 void contest_add(contest *c, const task *t);

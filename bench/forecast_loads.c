@@ -19,11 +19,13 @@
 
 static const char usage[] =
     "usage: forecast loads --csv F --time-column C --key-column C [--value-column C] [--events F] [--min-active X]\n"
-    "                      [--point log|mean|median] [--peer-refit D] [--no-peers] [--plot FILE.html] [--tsv]\n"
+    "                      [--point mean|median|log] [--peer-refit D] [--no-peers] [--plot FILE.html] [--tsv]\n"
     "  --csv F          a header line, then a row a key and hour, or a row an event without --value-column\n"
     "  --events F       columns from, to, name and perhaps key: what is known ahead\n"
     "  --min-active X   score the keys that have load in at least a share X of all hours; default 0\n"
-    "  --point P        what of the forecast is judged: mean of log(1+n) by its quantiles (default), mean, median\n"
+    "                   (and each from its first load on: before that nobody can know it)\n"
+    "  --point P        what of the forecast is judged: its mean (default), its median, or log: the mean of log(1+n)\n"
+    "                   that its quantiles give\n"
     "  --peer-refit D   days between fits of the peers; default 7, each hour in between is an update";
 
 enum { POINT_LOG, POINT_MEAN, POINT_MEDIAN, POINTS };
@@ -101,7 +103,7 @@ static void origin(replay *r, size_t t) {
     size_t key;
 
     for (key = 0; key < r->l.keys; key++)
-        if (r->wanted[key])
+        if (r->wanted[key] && r->l.first[key] < t)
             ask_key(r, key, t);
     r->ask_s += bench_now() - begin;
     zones_origin(r->z, r->f, t);
@@ -220,7 +222,7 @@ static int read_point(const char *name) {
             return i;
     if (name)
         bench_die(BENCH_USAGE, "--point: log, mean or median\n%s", usage);
-    return POINT_LOG;
+    return POINT_MEAN;
 }
 
 /* The last 49 days, or half of what there is, in whole days. */

@@ -34,6 +34,7 @@ int bench_forecast_m3(int argc, char **argv) {
         { "", BENCH_WORDS, &path, 1 },          { "--model", BENCH_TEXT, &c.model, 0 },
         { "--holdout", BENCH_FLAG, &holdout, 0 }, { "--origins", BENCH_COUNT, &origins, 0 },
         { "--first", BENCH_COUNT, &first, 0 },  { "--r", BENCH_COUNT, &c.r, 0 },
+        { "--r-methods", BENCH_TEXT, &c.r_methods, 0 },
         { "--repeat", BENCH_COUNT, &c.repeats, 0 }, { "--plot", BENCH_TEXT, &c.plot, 0 },
     };
     series_set set;

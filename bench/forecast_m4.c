@@ -8,15 +8,20 @@
 #include "forecast.h"
 #include "tool.h"
 
+#define HOURS 24u
+#define WEEK 168u
+
 static const char usage[] =
-    "usage: forecast m4 --train F --test F --period P [--model NAME] [--holdout [--origins K]] [--first N] [--r N]\n"
-    "                   [--repeat K] [--plot FILE.html] [--tsv]\n"
-    "  --period P    1, 4, 12, 24, ... values a season; several as 24,168. 24 alone means 24,168: hours have weeks\n"
+    "usage: forecast m4 --train F --test F --period P [--model NAME] [--holdout [--origins K]] [--first N] [--r N\n"
+    "                   [--r-methods L]] [--repeat K] [--plot FILE.html] [--tsv]\n"
+    "  --period P    1, 4, 12, 24, ... values a season; several as 24,168. 24 alone means 24,168: hours have weeks;\n"
+    "                24,0 means 24 and nothing else\n"
     "  --model NAME  kind of model; default combined\n"
     "  --holdout     leave the test values alone: hold out the last horizon of each training series instead\n"
     "  --origins K   with --holdout: from K origins, a horizon apart; default 1\n"
     "  --first N     only the first N series\n"
-    "  --r N         R's forecast package on the first N series too\n"
+    "  --r N         R's forecast package on the first N series too; --r-methods L: which of snaive,ets,thetaf,\n"
+    "                auto.arima,mstl+arima,tbats, with commas; default all\n"
     "  --repeat K    fit each series K times, the fastest counts";
 
 typedef struct m4_options {
@@ -25,24 +30,25 @@ typedef struct m4_options {
     uint32_t origins, first;
 } m4_options;
 
-/* `24,168` into an ascending list. @return the first: the season of MASE and Naive2. */
+/* `24,168` into an ascending list; a 0 ends it. @return the first: the season of MASE and Naive2. */
 static uint32_t read_period(const char *text, uint32_t season[3]) {
-    unsigned long x, before = 0;
+    unsigned long x = 0, before = 0;
     char *end;
     size_t n = 0;
 
     memset(season, 0, 3 * sizeof *season);
     for (;; text = end + 1) {
         x = strtoul(text, &end, 10);
-        if (end == text || x < 1 || x > 65536 || x <= before || n == 3 || (*end && *end != ','))
+        if (end == text || x > 65536 || (x <= before && (x || !n)) || n == 3 || (*end && (!x || *end != ',')))
             bench_die(BENCH_USAGE, "--period: one to three ascending counts, e.g. 24 or 24,168\n%s", usage);
-        season[n++] = (uint32_t)x;
+        season[n] = (uint32_t)x;
+        n += x > 0;
         before = x;
         if (!*end)
             break;
     }
-    if (n == 1 && season[0] == 24)
-        season[1] = 168;
+    if (n == 1 && x == HOURS)
+        season[1] = WEEK;
     if (season[0] > 1)
         return season[0];
     memmove(season, season + 1, 2 * sizeof *season);
@@ -101,6 +107,7 @@ int bench_forecast_m4(int argc, char **argv) {
         { "--period", BENCH_TEXT, &o.period, 1 }, { "--model", BENCH_TEXT, &c.model, 0 },
         { "--holdout", BENCH_FLAG, &o.holdout, 0 }, { "--origins", BENCH_COUNT, &o.origins, 0 },
         { "--first", BENCH_COUNT, &o.first, 0 },  { "--r", BENCH_COUNT, &c.r, 0 },
+        { "--r-methods", BENCH_TEXT, &c.r_methods, 0 },
         { "--repeat", BENCH_COUNT, &c.repeats, 0 }, { "--plot", BENCH_TEXT, &c.plot, 0 },
     };
     series_set train, test;

@@ -83,7 +83,7 @@ void peers_origin(peers *p, size_t t) {
 
     for (i = 0; i < PEERS; i++) {
         for (key = 0; p->list[i].kind && key < p->l->keys; key++) {
-            if (!p->wanted[key])
+            if (!p->wanted[key] || p->l->first[key] >= t)
                 continue;
             if (due || !p->list[i].model[key])
                 fit(p, &p->list[i], key, t);

@@ -32,14 +32,14 @@ static void write_task(FILE *file, size_t i, const task *t) {
     fputc('\n', file);
 }
 
-static int run(const char *input, const char *output) {
+static int run(const char *input, const char *output, const char *methods) {
     int status = -1;
     pid_t child = fork();
 
     if (child == 0) {
         if (!freopen("/dev/null", "w", stdout))
             _exit(127);
-        execlp("Rscript", "Rscript", BENCH_R, input, output, (char *)NULL);
+        execlp("Rscript", "Rscript", BENCH_R, input, output, methods, (char *)NULL);
         _exit(127);
     }
     if (child < 0 || waitpid(child, &status, 0) < 0)
@@ -72,7 +72,8 @@ static void read_answers(
     table_close(&t);
 }
 
-void rscript_run(const task *list, size_t n, void (*take)(void *user, const r_answer *a), void *user) {
+void rscript_run(
+    const task *list, size_t n, const char *methods, void (*take)(void *user, const r_answer *a), void *user) {
     char input[256], output[256];
     FILE *in = temporary(input, sizeof input), *out = temporary(output, sizeof output);
     size_t i;
@@ -84,7 +85,7 @@ void rscript_run(const task *list, size_t n, void (*take)(void *user, const r_an
         write_task(in, i, &list[i]);
     fclose(in);
     fclose(out);
-    code = run(input, output);
+    code = run(input, output, methods);
     if (code == 0)
         read_answers(output, list, n, take, user);
     else

@@ -13,7 +13,11 @@ typedef struct r_answer {
     double *mean, *low, *high;      /**< Shape [h]; the central 95 % interval */
 } r_answer;
 
-/** Runs all methods over list[0..n), method by method. Without R it says so on stderr and returns. */
-void rscript_run(const task *list, size_t n, void (*take)(void *user, const r_answer *a), void *user);
+/**
+ * Runs methods over list[0..n), method by method. Without R it says so on stderr and returns.
+ * @param methods  names with commas between, NULL = all: snaive, ets, thetaf, auto.arima, mstl+arima, tbats.
+ */
+void rscript_run(
+    const task *list, size_t n, const char *methods, void (*take)(void *user, const r_answer *a), void *user);
 
 #endif

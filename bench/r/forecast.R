@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# What R's forecast package says of the same series: Rscript forecast.R INPUT OUTPUT [METHODS...].
-# INPUT has a line a series: number, seasons m1 and m2 (1, 0 = none), horizon, n, n values.
+# What R's forecast package says of the same series: Rscript forecast.R INPUT OUTPUT [METHODS].
+# METHODS may be one word with commas: snaive,ets. INPUT has a line a series: number, seasons m1 and m2 (1, 0 = none), horizon, n, n values.
 # OUTPUT gets a line a series and method: method, number, seconds, then mean, low and high (95 %) of each step.
 # Every method is called as its help page does, on the whole training part, with default options.
 suppressPackageStartupMessages(library(forecast))
@@ -24,7 +24,10 @@ methods <- list(
   },
   tbats = function(s) forecast(tbats(several(s), use.parallel = FALSE), h = s$h, level = 95)
 )
-wanted <- if (length(args) > 2) args[-(1:2)] else names(methods)
+invisible(forecast(ets(ts(1:40 %% 7, frequency = 4)), h = 4)) # what the first call loads is nobody's time
+wanted <- if (length(args) > 2) strsplit(args[3], ",")[[1]] else names(methods)
+unknown <- setdiff(wanted, names(methods))
+if (length(unknown)) stop("no method ", unknown[1], "; there are ", paste(names(methods), collapse = ", "))
 for (name in wanted) {
   for (line in lines) {
     s <- list(m1 = line[2], m2 = line[3], h = line[4], x = line[-(1:5)])
@@ -37,7 +40,7 @@ for (name in wanted) {
     if (!is.null(f)) {
       values <- c(as.numeric(f$mean), as.numeric(f$lower), as.numeric(f$upper))
       if (all(is.finite(values)))
-        cat(name, line[1], format(took, digits = 6), format(values, digits = 17, scientific = TRUE, trim = TRUE), "\n", file = out)
+        cat(name, line[1], format(took, digits = 6), sprintf("%.17g", values), "\n", file = out)
     }
   }
 }
