@@ -70,7 +70,7 @@ static psh_model *fit(psh_env *env, const task *t, uint32_t kind, uint32_t repea
     double begin, took;
     uint32_t i;
 
-    a->fit_s = INFINITY;
+    a->fit_s = HUGE_VAL;
     for (i = 0; i < repeats; i++) {
         psh_model_destroy(m);
         begin = bench_now();

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/** @file forecast.h  The parts of bench_forecast. Each takes its own argv, [0] its name, and @return the exit code. */
+/** @file forecast.h  The parts of bench_forecast. Each takes its own argv, [0] its name. @return the exit code. */
 #ifndef BENCH_FORECAST_H
 #define BENCH_FORECAST_H
 

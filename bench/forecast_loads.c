@@ -18,14 +18,15 @@
 #define DAY 24u
 
 static const char usage[] =
-    "usage: forecast loads --csv F --time-column C --key-column C [--value-column C] [--events F] [--min-active X]\n"
-    "                      [--point mean|median|log] [--peer-refit D] [--no-peers] [--plot FILE.html] [--tsv]\n"
+    "usage: forecast loads --csv F --time-column C --key-column C [--value-column C] [--events F]\n"
+    "                      [--min-active X] [--point mean|median|log] [--peer-refit D] [--no-peers]\n"
+    "                      [--plot FILE.html] [--tsv]\n"
     "  --csv F          a header line, then a row a key and hour, or a row an event without --value-column\n"
     "  --events F       columns from, to, name and perhaps key: what is known ahead\n"
     "  --min-active X   score the keys that have load in at least a share X of all hours; default 0\n"
     "                   (and each from its first load on: before that nobody can know it)\n"
-    "  --point P        what of the forecast is judged: its mean (default), its median, or log: the mean of log(1+n)\n"
-    "                   that its quantiles give\n"
+    "  --point P        what of the forecast is judged: its mean (default), its median, or log: the mean\n"
+    "                   of log(1+n) that its quantiles give\n"
     "  --peer-refit D   days between fits of the peers; default 7, each hour in between is an update";
 
 enum { POINT_LOG, POINT_MEAN, POINT_MEDIAN, POINTS };
@@ -47,7 +48,7 @@ typedef struct replay {
 /* The points of one forecast at one step. @return whether y lies in the central 90 %. */
 static int judge(const psh_forecast_spec *s, uint32_t step, double y, double point[POINTS]) {
     const double *q = s->quantiles + (size_t)step * s->level_count;
-    double low = -INFINITY, high = INFINITY;
+    double low = -HUGE_VAL, high = HUGE_VAL;
     uint32_t k;
 
     point[POINT_MEAN] = point[POINT_MEDIAN] = log1p(s->mean[step]);
@@ -200,7 +201,8 @@ static void print(const replay *r, size_t keys, plot *page) {
         bench_figure_of("mse_log1p_%s", bench_lead_names[k], mse[k], "log^2", note);
     }
     for (k = 0; k < LEADS; k++)
-        bench_figure_of("coverage90_%s", bench_lead_names[k], r->inside[k] / r->count[k], "share", "of all, pooled");
+        bench_figure_of(
+            "coverage90_%s", bench_lead_names[k], r->inside[k] / r->count[k], "share", "of all, pooled");
     zones_print(r->z, page);
     for (i = 0; i < POINTS; i++)
         for (k = 0; k < LEADS; k++) {

@@ -14,8 +14,8 @@
 static const char usage[] =
     "usage: forecast m4 --train F --test F --period P [--model NAME] [--holdout [--origins K]] [--first N] [--r N\n"
     "                   [--r-methods L]] [--repeat K] [--plot FILE.html] [--tsv]\n"
-    "  --period P    1, 4, 12, 24, ... values a season; several as 24,168. 24 alone means 24,168: hours have weeks;\n"
-    "                24,0 means 24 and nothing else\n"
+    "  --period P    1, 4, 12, 24, ... values a season; several as 24,168. 24 alone means 24,168: hours have\n"
+    "                weeks; 24,0 means 24 and nothing else\n"
     "  --model NAME  kind of model; default combined\n"
     "  --holdout     leave the test values alone: hold out the last horizon of each training series instead\n"
     "  --origins K   with --holdout: from K origins, a horizon apart; default 1\n"

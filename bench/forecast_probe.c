@@ -159,7 +159,7 @@ static psh_status nothing(void *to, uint32_t i) {
 
 /* @return ns of one call, the fastest of some rounds. */
 static double time_calls(one call, void *to) {
-    double best = INFINITY, begin, took;
+    double best = HUGE_VAL, begin, took;
     uint32_t round, i;
 
     for (round = 0; round < ROUNDS; round++) {
@@ -261,24 +261,27 @@ static void time_writes(const field *w, int64_t now) {
     busy.n = rare.n = 1;
     bench_figure("observe_regular_ns", time_calls(write_one, &regular), "ns", "a write record, 64 tenants in turn");
     bench_figure("observe_hot_ns", time_calls(write_one, &busy), "ns", "a write record, always the same tenant");
-    bench_figure("observe_sparse_ns", time_calls(write_one, &rare), "ns", "a write record, a tenant that is mostly idle");
+    bench_figure("observe_sparse_ns", time_calls(write_one, &rare), "ns", "a write record, a tenant mostly idle");
 }
 
 static void time_query(const field *w, psh_query *q, int64_t now) {
-    asker a = { w->f, { .struct_size = sizeof(psh_query_record), .query = q, .time = now, .weight = 1, .work = 10 } };
+    asker a = { w->f, { .struct_size = sizeof(psh_query_record), .query = q, .time = now, .weight = 1 } };
 
+    a.r.work = 10;
     a.r.tenant = w->tenant[0];
     bench_figure("observe_query_ns", time_calls(ask_one, &a), "ns", "a query record of a known template");
 }
 
 static void time_model(psh_env *env, const field *w, const char *name, const char *kind, const char *fallback) {
-    psh_model_spec s = { sizeof s, bench_kind(psh_model_kind(kind) ? kind : NULL, fallback), PSH_MODEL_NONNEGATIVE };
+    psh_model_spec s = { sizeof s };
     double value[4 * WEEK];
     psh_error err = { sizeof err };
     updated u = { NULL, value + 3 * WEEK };
     char note[96];
     uint32_t i;
 
+    s.kind = bench_kind(psh_model_kind(kind) ? kind : NULL, fallback);
+    s.flags = PSH_MODEL_NONNEGATIVE;
     s.horizon = 48;
     s.season[0] = DAY;
     s.season[1] = WEEK;

@@ -81,11 +81,11 @@ static void score(sparse *w, const series *x, sums *s) {
 static void print(const sparse *w, const sums *s) {
     char note[128];
 
-    snprintf(note, sizeof note, "model %s; %zu series too short were left out", psh_model_name(w->kind), s->skipped);
+    snprintf(note, sizeof note, "model %s; %zu series too short, left out", psh_model_name(w->kind), s->skipped);
     bench_figure("series", (double)s->series, "count", note);
     snprintf(note, sizeof note, "mean over the %zu series whose training part changes", s->scaled);
     bench_figure("rmsse", s->rmsse / (double)s->scaled, "ratio", note);
-    bench_figure("coverage_upper95", s->below / s->points, "share", "of all points at or below their 95 % quantile");
+    bench_figure("coverage_upper95", s->below / s->points, "share", "of points at or below their 0.95 quantile");
     bench_figure("fit_ms", s->seconds / (double)s->series * 1e3, "ms", "fit and forecast with intervals, wall");
     bench_figure("state_bytes", s->bytes / (double)s->series, "bytes", "fitted model, mean");
 }

@@ -129,7 +129,7 @@ void peers_print(const peers *p, const double mse[LEADS]) {
             bench_say("no peer '%s' in this build", names[i]);
     }
     for (k = 0; k < LEADS; k++) {
-        best = INFINITY;
+        best = HUGE_VAL;
         for (i = 0; i < REAL_PEERS; i++)
             if (p->list[i].kind && mse_of(&p->list[i], k) < best)
                 best = mse_of(&p->list[i], k);

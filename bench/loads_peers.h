@@ -17,8 +17,8 @@ extern const char *const bench_lead_names[LEADS];
 typedef struct peers peers;
 
 /**
- * All kinds of spar, lag, profile and seasonal naive that this build has, one model a key on log(1 + load), which the
- * error is measured in.
+ * All kinds of spar, lag, profile and seasonal naive that this build has, one model a key on log(1 + load), which
+ * the error is measured in.
  * @param wanted  Shape [keys], borrowed: 1 = scored.
  * @param refit   origins between fits, >= 1; in between each hour is an update.
  */

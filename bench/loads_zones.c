@@ -177,7 +177,8 @@ static void print_widths(const widths *w, const char *tail, const char *what) {
     snprintf(note, sizeof note, "hits %.0f of %.0f possible in the first ten, %s", w->hits, w->best, what);
     bench_figure(name, w->best > 0 ? w->hits / w->best : (double)NAN, "ratio", note);
     snprintf(name, sizeof name, "hot10_reactive%s", tail);
-    bench_figure(name, w->best > 0 ? w->reactive / w->best : (double)NAN, "ratio", "the same, demand of source OBSERVED");
+    snprintf(note, sizeof note, "hits %.0f by demand of source OBSERVED", w->reactive);
+    bench_figure(name, w->best > 0 ? w->reactive / w->best : (double)NAN, "ratio", note);
     snprintf(name, sizeof name, "hot_ece%s", tail);
     bench_figure(name, score_ece(w->p, w->happened, w->n, BINS), "share", "10 bins of equal mass over the events");
     snprintf(name, sizeof name, "hot_events%s", tail);

@@ -122,7 +122,7 @@ static void band(plot *p, const frame *f, const plot_band *b, size_t from) {
 void plot_forecast(plot *p, const plot_band *b) {
     size_t kept = b->n < 4 * b->h ? b->n : 4 * b->h;
     const double *past = b->past + b->n - kept;
-    frame f = { INFINITY, -INFINITY, kept + b->h };
+    frame f = { HUGE_VAL, -HUGE_VAL, kept + b->h };
 
     stretch(&f, past, kept);
     stretch(&f, b->came, b->h);

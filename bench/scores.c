@@ -214,7 +214,7 @@ double score_log_mean(const double *levels, const double *q, size_t n) {
     size_t i;
 
     if (!n)
-        return NAN;
+        return (double)NAN;
     sum = levels[0] * log1p(q[0]) + (1 - levels[n - 1]) * log1p(q[n - 1]);
     for (i = 1; i < n; i++)
         sum += (levels[i] - levels[i - 1]) * (log1p(q[i]) + log1p(q[i - 1])) / 2;

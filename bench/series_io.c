@@ -211,7 +211,8 @@ double table_number(const table *t, size_t column) {
     double x;
 
     if (!number_read(text, &x))
-        bench_die(BENCH_BAD_INPUT, "%s: line %zu: field %zu: '%.40s' is no number", t->path, t->line, column + 1, text);
+        bench_die(BENCH_BAD_INPUT, "%s: line %zu: field %zu: '%.40s' is no number", t->path, t->line, column + 1,
+            text);
     return x;
 }
 
@@ -220,7 +221,8 @@ int64_t table_time(const table *t, size_t column) {
     int64_t at;
 
     if (!time_read(text, &at))
-        bench_die(BENCH_BAD_INPUT, "%s: line %zu: field %zu: '%.40s' is no time", t->path, t->line, column + 1, text);
+        bench_die(BENCH_BAD_INPUT, "%s: line %zu: field %zu: '%.40s' is no time", t->path, t->line, column + 1,
+            text);
     return at;
 }
 
@@ -281,7 +283,8 @@ int time_read(const char *text, int64_t *out) {
     int a = 0, b = 0, c = 0, used = 0;
     int64_t clock;
 
-    if (sscanf(text, "%4d-%2d-%2d%n", &a, &b, &c, &used) != 3 && sscanf(text, "%2d/%2d/%4d%n", &b, &c, &a, &used) != 3)
+    if (sscanf(text, "%4d-%2d-%2d%n", &a, &b, &c, &used) != 3
+        && sscanf(text, "%2d/%2d/%4d%n", &b, &c, &a, &used) != 3)
         return epoch_read(text, out);
     if (a < 1700 || a > 2250 || b < 1 || b > 12 || c < 1 || c > days_in(a, b))
         return 0;
@@ -332,8 +335,8 @@ static uint32_t small_count(const table *t, size_t column, uint32_t least, uint3
     double x = table_number(t, column);
 
     if (x < least || x > most || x != floor(x))
-        bench_die(BENCH_BAD_INPUT, "%s: line %zu: field %zu must be a count of %u to %u", t->path, t->line, column + 1,
-            least, most);
+        bench_die(BENCH_BAD_INPUT, "%s: line %zu: field %zu must be a count of %u to %u", t->path, t->line,
+            column + 1, least, most);
     return (uint32_t)x;
 }
 
@@ -346,7 +349,7 @@ void series_read_m3(const char *path, series_set *out) {
     for (table_open(&t, path, ' '); table_next(&t);) {
         n = (size_t)small_count(&t, 2, 1, 65536) + small_count(&t, 3, 1, 1u << 22);
         if (t.fields != 4 + n)
-            bench_die(BENCH_BAD_INPUT, "%s: line %zu: %zu values, n + horizon is %zu", path, t.line, t.fields - 4, n);
+            bench_die(BENCH_BAD_INPUT, "%s: line %zu: %zu values, not n + horizon", path, t.line, t.fields - 4);
         s = add_series(out, t.field[0], n);
         s->period = small_count(&t, 1, 1, 65536);
         s->horizon = small_count(&t, 2, 1, 65536);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/** @file series_io.h  Series and tables out of text files, .xz or plain. A bad file ends the bench with its line. */
+/** @file series_io.h  Series and tables out of text files, .xz or plain. A bad file ends the bench. */
 #ifndef BENCH_SERIES_IO_H
 #define BENCH_SERIES_IO_H
 
@@ -37,8 +37,8 @@ double table_number(const table *t, size_t column);
 int64_t table_time(const table *t, size_t column);
 
 /**
- * 2001-01-31, 2001-01-31 07, 2001-01-31 07:30, 2001-01-31T07:30:15.5Z, 1/31/2001 (month first), 1/31/2001 7:30, or a
- * whole number: seconds since 1970, from 10^11 on milliseconds. No time zones.
+ * 2001-01-31, 2001-01-31 07, 2001-01-31 07:30, 2001-01-31T07:30:15.5Z, 1/31/2001 (month first), 1/31/2001 7:30, or
+ * a whole number: seconds since 1970, from 10^11 on milliseconds. No time zones.
  * @param out  ns since 1970. @return 1, or 0 if it is no time.
  */
 int time_read(const char *text, int64_t *out);

@@ -11,6 +11,9 @@
 
 static int tsv; /* set once, by the command line */
 
+#if defined(__GNUC__)
+__attribute__((format(printf, 1, 0)))
+#endif
 static void say(const char *format, va_list list) {
     fputs("bench: ", stderr);
     vfprintf(stderr, format, list);

@@ -60,8 +60,8 @@ typedef struct bench_option {
 } bench_option;
 
 /**
- * Reads argv[1..]; --tsv is known to all, --help prints usage and ends with 0. Anything unknown, a missing value or a
- * bad number ends the bench with BENCH_USAGE.
+ * Reads argv[1..]; --tsv is known to all, --help prints usage and ends with 0. Anything unknown, a missing value or
+ * a bad number ends the bench with BENCH_USAGE.
  */
 void bench_args(int argc, char **argv, const char *usage, const bench_option *options, size_t n);
 

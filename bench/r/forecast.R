@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # What R's forecast package says of the same series: Rscript forecast.R INPUT OUTPUT [METHODS].
-# METHODS may be one word with commas: snaive,ets. INPUT has a line a series: number, seasons m1 and m2 (1, 0 = none), horizon, n, n values.
+# METHODS is one word with commas, e.g. snaive,ets; default all.
+# INPUT has a line a series: number, seasons m1 and m2 (1, 0 = none), horizon, n, n values.
 # OUTPUT gets a line a series and method: method, number, seconds, then mean, low and high (95 %) of each step.
 # Every method is called as its help page does, on the whole training part, with default options.
 suppressPackageStartupMessages(library(forecast))

@@ -54,8 +54,14 @@ LEADS = ("1h", "24h", "168h")
 week = [100 + (h * 7) % 24 + 5 * (h // 24) for h in range(168)]
 train = week * 3
 step = [x + 10 for x in week[:24]]
-files = ("--train", write("train.csv", "A," + ",".join(map(str, train)) + "\nB," + ",".join(map(str, train)) + "\n"),
-         "--test", write("test.csv", "B," + ",".join(map(str, step)) + "\nA," + ",".join(map(str, week[:24])) + "\n"))
+
+
+def line(name, values):
+    return ",".join([name, *map(str, values)]) + "\n"
+
+
+files = ("--train", write("train.csv", line("A", train) + line("B", train)),
+         "--test", write("test.csv", line("B", step) + line("A", week[:24])))
 f = figures("m4", *files, "--period", 24, "--model", "seasonal naive")
 assert set(CONTEST) <= set(f) and f["series"] == 2
 assert near(f["smape"], sum(200 * 10 / (x + x - 10) for x in step) / 24 / 2)
@@ -89,14 +95,16 @@ random.seed(1)
 rows = []
 for hour in range(40 * 24):
     stamp = f"{datetime.datetime(2001, 1, 1) + datetime.timedelta(hours=hour):%Y-%m-%d %H:%M}"
-    rows += [f"{stamp},k{k},{int(20 * (k + 1) + 10 * math.sin(hour / 24 * 6.2832) + random.random() * 5)}" for k in (0, 1)]
+    wave = 10 * math.sin(hour / 24 * 6.2832)
+    rows += [f"{stamp},k{k},{int(20 * (k + 1) + wave + random.random() * 5)}" for k in (0, 1)]
     rows += [f"{stamp},idle,1"] if hour % 100 == 7 else []
 loads = ("loads", "--csv", write("loads.csv", "time,who,n\n" + "\n".join(rows) + "\n"), "--time-column", "time",
          "--key-column", "who")
 f = figures(*loads, "--value-column", "n", "--min-active", 0.5)
 wanted = [f"{a}_{b}" for a in ("mse_log1p", "coverage90") for b in LEADS] + ["hot10_precision", "hot_ece"]
 assert set(wanted) <= set(f), set(wanted) - set(f)
-assert f["keys"] == 2 and all(0 <= f[f"mse_log1p_{b}"] < 0.2 and 0.5 < f[f"coverage90_{b}"] <= 1 for b in LEADS)
+assert f["keys"] == 2
+assert all(0 <= f[f"mse_log1p_{b}"] < 0.2 and 0.5 < f[f"coverage90_{b}"] <= 1 for b in LEADS)
 assert figures(*loads, "--no-peers")["keys"] == 3, "without a value column rows are counted"
 again = figures(*loads, "--value-column", "n", "--min-active", 0.5)
 assert all(f[name] == again[name] or math.isnan(f[name]) for name in wanted), "the same twice"
@@ -105,8 +113,8 @@ assert all(f[name] == again[name] or math.isnan(f[name]) for name in wanted), "t
 day = [datetime.date(2011, 1, 1) + datetime.timedelta(days=d) for d in range(84)]
 rows = [f"{day[d].month}/{day[d].day}/2011,{h},{int((100 + h * 5) * (2 if d % 9 == 4 else 1))},{int(d % 9 == 4)}"
         for d in range(84) for h in range(24)]
-f = figures("events", "--csv", write("events.csv", "day,hr,n,off\n" + "\n".join(rows) + "\n"), "--time-column", "day",
-            "--hour-column", "hr", "--value-column", "n", "--event-column", "off")
+f = figures("events", "--csv", write("events.csv", "day,hr,n,off\n" + "\n".join(rows) + "\n"),
+            "--time-column", "day", "--hour-column", "hr", "--value-column", "n", "--event-column", "off")
 assert {f"error_{a}_{b}" for a in ("event", "normal") for b in ("aware", "unaware")} <= set(f)
 assert f["error_event_unaware"] > f["error_normal_unaware"] > 0
 assert f["event_steps"] == 24 * sum(d % 9 == 4 for d in range(42, 84))
@@ -141,9 +149,10 @@ fails(65, "no column 'hour'", *loads[:4], "hour", "--key-column", "who")
 fails(65, "is no time", *loads[:4], "who", "--key-column", "time")
 fails(65, "must be 0 to", "loads", "--csv", write("negative", "t,k,v\n2001-01-01,a,-1\n"), "--time-column", "t",
       "--key-column", "k", "--value-column", "v")
-fails(65, "two days", "loads", "--csv", write("short", "t,k\n2001-01-01,a\n"), "--time-column", "t", "--key-column", "k")
-fails(65, "must ascend", "events", "--csv", write("back", "t,v,e\n2001-01-02,1,0\n2001-01-01,1,0\n"), "--time-column", "t",
-      "--value-column", "v", "--event-column", "e")
+fails(65, "two days", "loads", "--csv", write("short", "t,k\n2001-01-01,a\n"), "--time-column", "t",
+      "--key-column", "k")
+fails(65, "must ascend", "events", "--csv", write("back", "t,v,e\n2001-01-02,1,0\n2001-01-01,1,0\n"),
+      "--time-column", "t", "--value-column", "v", "--event-column", "e")
 (folder / "cut.xz").write_bytes(b"\xfd7zXZ\0\0\4")
 fails(65, "damaged", "m3", folder / "cut.xz")
 (folder / "zeros").write_bytes(b"1\0002")

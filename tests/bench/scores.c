@@ -73,7 +73,7 @@ static void season_is_found_as_in_m4(void **state) {
     assert_false(score_is_seasonal(x, TRAIN, 1));
 }
 
-/* The limit itself: a series of alternating sign has acf(k) = +-(n - k) / n; seasonal at 2 wherever it is tested. */
+/* The limit itself: a series of alternating sign has acf(k) = +-(n - k) / n. */
 static void test_of_season_is_about_its_limit(void **state) {
     double x[30];
     int t;
