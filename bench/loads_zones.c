@@ -208,8 +208,8 @@ static void draw(const widths *w, plot *page) {
 }
 
 void zones_print(const zones *z, plot *page) {
-    print_widths(&z->day, "", "windows of 24 h");
-    print_widths(&z->hour, "_1h", "windows of 1 h, the next 24 of them");
+    print_widths(&z->hour, "", "windows of 1 h, the next 24 of them");
+    print_widths(&z->day, "_24h", "windows of 24 h");
     if (page)
         draw(&z->hour, page);
 }

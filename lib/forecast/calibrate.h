@@ -29,7 +29,8 @@ typedef struct pshi_shown {
 
 typedef struct pshi_calibration {
     pshi_calibrator view;
-    pshi_calibrator zone;
+    pshi_calibrator zone;   /* windows of a short season */
+    pshi_calibrator moment; /* of a bucket */
     pshi_shown shown;
     pshi_track track[PSHI_KINDS][PSHI_GROUPS]; /* shared by all series of a kind */
     pshi_track total[PSHI_KINDS];

@@ -7,6 +7,8 @@
 
 #define SIZE_FADE 0.999  /* per busy bucket: how the mean size of a row forgets */
 #define SCORE_SPAN 2.0   /* long seasons that the score remembers, about */
+#define SPREAD_GAIN 0.04F /* how fast a place's spread is learned, a visit */
+#define SPREAD_MOST 12.0F /* of the mean square: a burst counts no more */
 #define LEAST_SKILL -1e6 /* where the naive has forgotten its last error */
 
 double pshi_series_skill(const pshi_series *s) {
@@ -54,22 +56,46 @@ static pshi_made *made_at(const pshi_series *s, const pshi_shape *shape, uint32_
     return &s->regular->made[g][lead == 1 ? 0 : pshi_slot(origin / (int64_t)shape->stride, shape->slots[g])];
 }
 
+/* The next bucket's error, squared and bounded, tells how hard its place is. */
+static void learn_spread(pshi_regular *r, const pshi_shape *shape, int64_t bucket, double error) {
+    float *here = &r->spread[pshi_slot(bucket, shape->season[0])], square = (float)(error * error);
+    float gain = 1 / ((float)(r->spreads / shape->season[0]) + 2);
+
+    square = square < SPREAD_MOST * r->all_spread ? square : SPREAD_MOST * r->all_spread;
+    gain = gain > SPREAD_GAIN ? gain : SPREAD_GAIN;
+    *here += gain * (square - *here);
+    r->all_spread += gain / (float)shape->season[0] * (square - r->all_spread);
+    r->spreads += r->spreads < UINT32_MAX;
+}
+
+static void learn_error(pshi_outlook *o, pshi_series *s, uint32_t g, double mean, double y) {
+    pshi_regular *r = s->regular;
+    double scale = r->fitted ? pshi_rhythm_scale(r->rhythm, o->shape->lead[g]) : 0, error;
+
+    if (!(scale > 0))
+        return;
+    error = (pshi_rhythm_z(r->rhythm, y) - pshi_rhythm_z(r->rhythm, mean)) / scale;
+    pshi_track_learn(
+        &r->track[g], &o->calibration->track[s->subject.kind][g],
+        error / pshi_series_spread(s, o->shape, o->closed));
+    if (g == 0)
+        learn_spread(r, o->shape, o->closed, error);
+}
+
 static void score_group(pshi_outlook *o, pshi_series *s, uint32_t g, double y) {
     const pshi_shape *shape = o->shape;
-    pshi_regular *r = s->regular;
     pshi_made *made = made_at(s, shape, g, o->closed);
-    double naive, scale;
+    double naive;
 
     if (made->mean < 0 || made->due != (uint32_t)o->closed)
         return;
     naive = naive_for(s, shape, o->closed, shape->lead[g]);
     if (naive >= 0)
-        tally_up(&r->tally, shape, g, made, y, naive);
-    scale = r->fitted ? pshi_rhythm_scale(r->rhythm, shape->lead[g]) : 0;
-    if (scale > 0)
-        pshi_track_learn(
-            &r->track[g], &o->calibration->track[s->subject.kind][g],
-            (pshi_rhythm_z(r->rhythm, y) - pshi_rhythm_z(r->rhythm, (double)made->mean)) / scale);
+        tally_up(&s->regular->tally, shape, g, made, y, naive);
+    learn_error(o, s, g, (double)made->mean, y);
+    if (made->raw >= 0)
+        pshi_calibrate_learn(
+            o->calibration, &o->calibration->moment, (double)made->raw, (double)made->shown, y > (double)made->bar);
     made->mean = -1;
 }
 
@@ -122,6 +148,24 @@ static void learn(pshi_outlook *o, pshi_series *s, double y) {
         pshi_rhythm_update(s->regular->rhythm, y);
 }
 
+static int may_be_zone(const pshi_series *s) {
+    return s->subject.kind == PSH_SUBJECT_TENANT || s->subject.kind == PSH_SUBJECT_LABEL;
+}
+
+/* What demand would say of that bucket as a window. */
+static void predict_moment(pshi_outlook *o, const pshi_series *s, uint32_t lead, pshi_made *made) {
+    double bar = pshi_series_bar(s, 1), raw;
+
+    made->raw = -1;
+    made->shown = 0;
+    made->bar = (float)bar;
+    if (!may_be_zone(s) || !s->regular->fitted || bar <= 0 || (double)made->mean <= bar)
+        return;
+    raw = pshi_series_above(o, s, lead, (double)made->mean, bar);
+    made->raw = (float)raw;
+    made->shown = (float)pshi_calibrate(&o->calibration->moment, raw);
+}
+
 /* o->closed is the bucket after the one that closed. */
 static void forecast_group(pshi_outlook *o, pshi_series *s, uint32_t g) {
     uint32_t lead = o->shape->lead[g];
@@ -133,6 +177,7 @@ static void forecast_group(pshi_outlook *o, pshi_series *s, uint32_t g) {
     made->mean = (float)mean;
     made->low = (float)pshi_series_quantile(o, s, lead, mean, 0.05);
     made->high = (float)pshi_series_quantile(o, s, lead, mean, 0.95);
+    predict_moment(o, s, lead, made);
 }
 
 static void forecast_next(pshi_outlook *o, pshi_series *s) {

@@ -41,6 +41,10 @@ static void made_fields(pshi_fields *io, pshi_made *m) {
     pshi_field_f32(io, &m->mean, -1, MOST_STATE);
     pshi_field_f32(io, &m->low, 0, MOST_STATE);
     pshi_field_f32(io, &m->high, 0, MOST_STATE);
+    pshi_field_f32(io, &m->raw, -1, 1);
+    pshi_field_f32(io, &m->shown, 0, 1);
+    pshi_field_f32(io, &m->bar, 0, MOST_STATE);
+    bad_if(io, !is_chance(m->raw, m->shown));
 }
 
 static void history_fields(pshi_fields *io, pshi_regular *r, const pshi_shape *shape) {
@@ -77,6 +81,9 @@ static void regular_fields(pshi_fields *io, pshi_regular *r, const pshi_shape *s
         total_fields(io, &r->total[i]);
     for (i = 0; i < shape->pending; i++)
         made_fields(io, &r->made[0][i]);
+    pshi_field_f32s(io, r->spread, shape->season[0], 0, 1e12);
+    pshi_field_f32(io, &r->all_spread, 0, 1e12);
+    pshi_field_u32(io, &r->spreads, 0, UINT32_MAX);
     history_fields(io, r, shape);
     memcpy(r->rhythm->room, shape->season, sizeof r->rhythm->room);
     if (r->fitted)

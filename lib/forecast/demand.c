@@ -187,12 +187,14 @@ static psh_status add_tenants(pshi_wish *w) {
     return st;
 }
 
+/* As psh_demand ranks zones: by how sure they are, then by size. */
 static int by_heat(const void *x, const void *y) {
     const psh_demand_entry *a = x, *b = y;
-    double p = a->confidence * a->upper, q = b->confidence * b->upper;
 
-    if (p != q)
-        return p > q ? -1 : 1;
+    if (floor(20 * a->confidence) != floor(20 * b->confidence))
+        return a->confidence > b->confidence ? -1 : 1;
+    if (a->upper != b->upper)
+        return a->upper > b->upper ? -1 : 1;
     return pshi_subject_compare(&a->subject, &b->subject);
 }
 
@@ -212,7 +214,8 @@ static psh_status add_zone(pshi_wish *w, const pshi_series *s) {
     e.subject = s->subject;
     if (w->r.source == PSH_DEMAND_FORECAST)
         e.confidence = pshi_calibrate(
-            &w->f->calibration.zone, pshi_sum_above(&w->f->outlook, &load.sum, s, bar));
+            load.sum.buckets <= 1 ? &w->f->calibration.moment : &w->f->calibration.zone,
+            pshi_sum_above(&w->f->outlook, &load.sum, s, bar));
     return pshi_wish_add(w, &e);
 }
 

@@ -75,6 +75,7 @@ static psh_status get_state(pshi_cursor *c, psh_forecaster *f) {
     f->shed = pshi_get_u64(c);
     get_calibrator(c, &f->calibration.view);
     get_calibrator(c, &f->calibration.zone);
+    get_calibrator(c, &f->calibration.moment);
     get_shown(c, &f->calibration.shown);
     pshi_calibration_track_fields(&io, &f->calibration);
     if (flags > 3 || flags == 2 || (f->stepped && f->now == PSH_TIME_NONE))

@@ -78,6 +78,17 @@ static double wide_quantile(double mean, double p) {
     return at_most_load(mean + 2 * sqrt(1 + mean) * pshi_normal_quantile(p));
 }
 
+#define SPREAD_SHRINK 0.2 /* weight of all places in one */
+
+double pshi_series_spread(const pshi_series *s, const pshi_shape *shape, int64_t bucket) {
+    const pshi_regular *r = s->regular;
+    double all = (double)r->all_spread, here = (double)r->spread[pshi_slot(bucket, shape->season[0])];
+
+    if (r->spreads < 3 * shape->season[0] || all <= 0)
+        return 1;
+    return sqrt((here + SPREAD_SHRINK * all) / ((1 + SPREAD_SHRINK) * all));
+}
+
 double pshi_series_quantile(const pshi_outlook *o, const pshi_series *s, uint32_t lead, double mean, double p) {
     const pshi_regular *r = s->regular;
     uint32_t g = pshi_shape_group(o->shape, lead);
@@ -88,6 +99,18 @@ double pshi_series_quantile(const pshi_outlook *o, const pshi_series *s, uint32_
     if (!r->fitted)
         return wide_quantile(mean, p);
     z = pshi_track_quantile(&r->track[g], &o->calibration->track[s->subject.kind][g], p);
-    z *= pshi_rhythm_scale(r->rhythm, lead);
+    z *= pshi_rhythm_scale(r->rhythm, lead) * pshi_series_spread(s, o->shape, o->closed + (int64_t)lead - 1);
     return at_most_load(pshi_rhythm_value(r->rhythm, pshi_rhythm_z(r->rhythm, mean) + z));
+}
+
+double pshi_series_above(const pshi_outlook *o, const pshi_series *s, uint32_t lead, double mean, double bar) {
+    const pshi_regular *r = s->regular;
+    uint32_t g = pshi_shape_group(o->shape, lead);
+    double scale = pshi_rhythm_scale(r->rhythm, lead), z;
+
+    scale *= pshi_series_spread(s, o->shape, o->closed + (int64_t)lead - 1);
+    z = pshi_rhythm_z(r->rhythm, bar) - pshi_rhythm_z(r->rhythm, mean);
+    if (!(scale > 0))
+        return z < 0 ? 1 : 0;
+    return pshi_track_above(&r->track[g], &o->calibration->track[s->subject.kind][g], z / scale);
 }

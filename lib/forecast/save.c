@@ -50,6 +50,7 @@ static void put_state(pshi_writer *w, const psh_forecaster *f) {
     pshi_put_u64(w, f->shed);
     put_calibrator(w, &f->calibration.view);
     put_calibrator(w, &f->calibration.zone);
+    put_calibrator(w, &f->calibration.moment);
     pshi_put_var(w, s->count);
     pshi_put_var(w, s->head);
     pshi_put_u64(w, s->total);

@@ -24,7 +24,7 @@ static size_t mask_bytes(const pshi_shape *shape) {
 
 static size_t regular_bytes(const pshi_shape *shape) {
     return round_up(sizeof(pshi_regular)) + round_up(shape->pending * sizeof(pshi_made))
-         + round_up(pshi_rhythm_bytes(shape->season)) + round_up(shape->ring * sizeof(uint16_t))
+         + round_up(shape->season[0] * sizeof(float)) + round_up(pshi_rhythm_bytes(shape->season)) + round_up(shape->ring * sizeof(uint16_t))
          + round_up(mask_bytes(shape));
 }
 
@@ -48,6 +48,8 @@ static pshi_regular *make_regular(psh_env *env, const pshi_shape *shape) {
     for (g = 1; g < shape->groups; g++)
         r->made[g] = r->made[g - 1] + shape->slots[g - 1];
     at += round_up(shape->pending * sizeof(pshi_made));
+    r->spread = (float *)(void *)at;
+    at += round_up(shape->season[0] * sizeof(float));
     r->rhythm = (pshi_rhythm *)(void *)at;
     at += round_up(pshi_rhythm_bytes(shape->season));
     r->history = (uint16_t *)(void *)at;
@@ -73,7 +75,11 @@ static void reset_regular(pshi_regular *r, const pshi_shape *shape) {
     for (i = 0; i < PSHI_TOTALS; i++)
         r->total[i].from = PSH_TIME_NONE;
     for (i = 0; i < shape->pending; i++)
-        r->made[0][i] = (pshi_made){ 0, -1, 0, 0 };
+        r->made[0][i] = (pshi_made){ 0, -1, 0, 0, -1, 0, 0 };
+    r->all_spread = 1;
+    r->spreads = 0;
+    for (i = 0; i < shape->season[0]; i++)
+        r->spread[i] = 1;
     memset(r->history, 0, shape->ring * sizeof *r->history);
     memset(r->masked, 0, mask_bytes(shape));
     memset(r->rhythm, 0, pshi_rhythm_bytes(shape->season));

@@ -22,6 +22,9 @@ typedef struct pshi_made {
     float mean;     /* < 0: none */
     float low;      /* central 90 % */
     float high;
+    float raw;      /* probability that it is hot, < 0: not predicted */
+    float shown;    /* the same calibrated */
+    float bar;      /* what it must exceed for that */
 } pshi_made;
 
 /** A forecast of the total of `width` buckets that waits for its end. */
@@ -56,6 +59,9 @@ typedef struct pshi_regular {
     pshi_track track[PSHI_GROUPS];
     pshi_total total[PSHI_TOTALS];
     pshi_made *made[PSHI_GROUPS]; /* Shape [shape.slots[g]] */
+    float *spread;        /* Shape [short season]: faded mean square of the next bucket's standardised error by place */
+    float all_spread;     /* the same of all places */
+    uint32_t spreads;     /* errors learned, saturating */
     uint16_t *history;    /* Shape [shape.ring] */
     uint8_t *masked;      /* Shape [(ring + 7) / 8], bits: buckets that teach nothing */
     pshi_rhythm *rhythm;
@@ -150,7 +156,9 @@ double pshi_series_actual(const pshi_series *s, const pshi_shape *shape, int64_t
 double pshi_series_mean(pshi_outlook *o, const pshi_series *s, uint32_t lead);
 /** A quantile around a forecast. */
 double pshi_series_quantile(const pshi_outlook *o, const pshi_series *s, uint32_t lead, double mean, double p);
-/** P(value > bar) at a lead, for sums of sparse series. */
+/** How much more, or less, than on average the series errs at the place of a bucket. */
+double pshi_series_spread(const pshi_series *s, const pshi_shape *shape, int64_t bucket);
+/** Variance of one bucket of a sparse series. */
 double pshi_sparse_variance(const pshi_series *s);
 /** Mean bytes of a row. */
 double pshi_series_row_bytes(const pshi_series *s);
@@ -175,6 +183,8 @@ void pshi_sum_add(pshi_outlook *o, pshi_sum *sum, const pshi_series *s, int64_t 
 double pshi_sum_upper(const pshi_outlook *o, const pshi_sum *sum, const pshi_series *s, double p);
 /** P(total > bar). */
 double pshi_sum_above(const pshi_outlook *o, const pshi_sum *sum, const pshi_series *s, double bar);
+/** P(value > bar) of one bucket at a lead of a series that is fitted. */
+double pshi_series_above(const pshi_outlook *o, const pshi_series *s, uint32_t lead, double mean, double bar);
 /** Scores the total that ends before o->closed. */
 void pshi_totals_score(pshi_outlook *o, pshi_series *s);
 /** Makes the next total. */

@@ -57,6 +57,8 @@ double pshi_sum_upper(const pshi_outlook *o, const pshi_sum *sum, const pshi_ser
 double pshi_sum_above(const pshi_outlook *o, const pshi_sum *sum, const pshi_series *s, double bar) {
     double scale = total_scale(s), wide;
 
+    if (s->regular && s->regular->fitted && sum->buckets <= 1)
+        return pshi_series_above(o, s, sum->lead, sum->mean, bar);
     if (!s->regular)
         wide = sqrt(sum->buckets * pshi_sparse_variance(s)) + 1e-9;
     else if (scale > 0)

@@ -75,6 +75,26 @@ double pshi_track_quantile(const pshi_track *own, const pshi_track *pool, double
     return z >= 0 ? spread(own->up, pool->up, z) : -spread(own->low, pool->low, -z);
 }
 
+/* The normal z whose spread is y. */
+static double unspread(const float *own, const float *pool, double y) {
+    double x0 = 0, y0 = 0, x1, y1;
+    uint32_t k;
+
+    for (k = 0; k < PSHI_TRACK_LEVELS; k++, x0 = x1, y0 = y1) {
+        x1 = normal[k];
+        y1 = edge(own, pool, k);
+        if (y <= y1)
+            return y1 > y0 ? x0 + (x1 - x0) * (y - y0) / (y1 - y0) : x1;
+    }
+    return x0 * y / y0;
+}
+
+double pshi_track_above(const pshi_track *own, const pshi_track *pool, double x) {
+    double z = x >= 0 ? unspread(own->up, pool->up, x) : -unspread(own->low, pool->low, -x);
+
+    return pshi_normal_cdf(-z);
+}
+
 void pshi_track_fields(pshi_fields *io, pshi_track *t) {
     pshi_field_f32s(io, t->up, PSHI_TRACK_LEVELS, (double)LEAST, (double)MOST);
     pshi_field_f32s(io, t->low, PSHI_TRACK_LEVELS, (double)LEAST, (double)MOST);

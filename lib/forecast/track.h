@@ -26,6 +26,8 @@ void pshi_track_init(pshi_track *t);
 void pshi_track_learn(pshi_track *own, pshi_track *pool, double error);
 /** The error that stays below with probability p. */
 double pshi_track_quantile(const pshi_track *own, const pshi_track *pool, double p);
+/** P(error > x). */
+double pshi_track_above(const pshi_track *own, const pshi_track *pool, double x);
 void pshi_track_fields(pshi_fields *io, pshi_track *t);
 
 #endif

@@ -99,7 +99,7 @@ static void dump(const void *state, pshi_writer *w) {
     pshi_text_u64(w, r->season[0]);
     pshi_text(w, ",");
     pshi_text_u64(w, r->season[1]);
-    pshi_text(w, r->root ? " fourth root, weights" : " plain, weights");
+    pshi_text(w, r->root ? " square root, weights" : " plain, weights");
     for (k = 0; k < PSHI_RHYTHM_MEMBERS; k++) {
         if (r->weight[1][k] > 0) {
             pshi_text(w, names[k]);

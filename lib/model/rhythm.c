@@ -42,14 +42,14 @@ double pshi_rhythm_z(const pshi_rhythm *r, double y) {
     double x = y;
 
     if (r->root)
-        x = y >= 0 ? sqrt(sqrt(y)) : -sqrt(sqrt(-y));
+        x = y >= 0 ? sqrt(y) : -sqrt(-y);
     return (x - (double)r->mean) / (double)r->sd;
 }
 
 double pshi_rhythm_value(const pshi_rhythm *r, double z) {
     double x = z * (double)r->sd + (double)r->mean;
 
-    return r->root ? x * x * x * fabs(x) : x;
+    return r->root ? x * fabs(x) : x;
 }
 
 uint32_t pshi_rhythm_group(const pshi_rhythm *r, uint32_t lead) {

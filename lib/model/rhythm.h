@@ -3,8 +3,8 @@
  * @file model/rhythm.h  The forecaster's own model of a series with seasons: two regressions and two naive methods,
  * combined by rolling error. Small, quick to fit, O(1) to update.
  *
- * Works on z = (v^(1/4) - mean) / sd (v itself where values are negative), so that bursts bend little and errors have
- * about one size. m is the long season, s the short one.
+ * Works on z = (sqrt(v) - mean) / sd (v itself where values are negative), so that bursts bend little and the errors of
+ * counts have about one size. m is the long season, s the short one.
  *   lags     z(t) on 1, z at lags 1-3, around s, 2s, m - s, m, and profiles p_m, p_s at t and t - 1
  *   profile  p_m(t) plus an autoregression of what is left of it
  *   seasonal naive of the longest season held, and of the short one; a running level
@@ -31,7 +31,7 @@ typedef struct pshi_rhythm {
     uint32_t at;           /* where the next goes */
     uint32_t place[2];     /* of the next value in each season */
     uint32_t seen;         /* values, saturating */
-    uint32_t root;         /* 1: fourth roots are modelled */
+    uint32_t root;         /* 1: square roots are modelled */
     uint32_t lag_count;    /* 0: no regressions */
     uint32_t ar_count;     /* 0: no profile member */
     uint32_t profiles;     /* that the lag member reads: 0, the short one, or both */
