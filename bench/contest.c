@@ -138,6 +138,17 @@ static void count_in(tally *into, const task *t, const answer *a) {
     into->bytes += (double)a->bytes;
 }
 
+static void print_parts(const tally *t) {
+    char name[32], note[64];
+    uint32_t k;
+
+    for (k = 0; k < SCORE_PARTS && t->points_of[k] > 0; k++) {
+        snprintf(name, sizeof name, "coverage95_quarter%u", k + 1);
+        snprintf(note, sizeof note, "quarter %u of the horizon", k + 1);
+        bench_figure(name, t->inside_of[k] / t->points_of[k], "share", note);
+    }
+}
+
 static void print(const tally *t, const char *model, uint32_t repeats) {
     double n = (double)t->series, scaled = (double)t->scaled;
     char note[128];
@@ -151,6 +162,7 @@ static void print(const tally *t, const char *model, uint32_t repeats) {
     bench_figure("mase", t->mase / scaled, "ratio", note);
     bench_figure("msis", t->msis / scaled, "ratio", "95 % interval, mean over series");
     bench_figure("coverage95", t->inside / t->points, "share", "of all points, pooled");
+    print_parts(t);
     snprintf(note, sizeof note, "fit and forecast with intervals, wall, fastest of %u", repeats);
     bench_figure("fit_ms", t->seconds / n * 1e3, "ms", note);
     bench_figure("update_ns", t->update / n * 1e9, "ns", "one value more, in cache, with the loop around it");
