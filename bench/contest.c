@@ -82,6 +82,17 @@ static psh_model *fit(psh_env *env, const task *t, uint32_t kind, uint32_t repea
     return m;
 }
 
+/* What the models, ours and R's, get to see: Naive2 and the scale keep all, so that figures stay comparable. */
+static task cut_history(const task *t, uint32_t history) {
+    task c = *t;
+
+    if (history && history < t->n) {
+        c.train += t->n - history;
+        c.n = history;
+    }
+    return c;
+}
+
 /* The same values again, so that the model stays where such values leave it. */
 static double time_updates(psh_model *m, const task *t) {
     size_t window = t->n < 168 ? t->n : 168, k = 0;
@@ -96,9 +107,10 @@ static double time_updates(psh_model *m, const task *t) {
     return (bench_now() - begin) / UPDATES;
 }
 
-static answer answer_task(psh_env *env, const task *t, uint32_t kind, uint32_t repeats) {
+static answer answer_task(psh_env *env, const task *whole, uint32_t kind, const contest *c) {
+    const task cut = cut_history(whole, c->history), *t = &cut;
     answer a = make_answer(t->h);
-    psh_model *m = fit(env, t, kind, repeats, &a);
+    psh_model *m = fit(env, t, kind, c->repeats ? c->repeats : 1, &a);
     size_t i;
 
     for (i = 0; i < t->h; i++) {
@@ -126,6 +138,17 @@ static void count_in(tally *into, const task *t, const answer *a) {
     into->bytes += (double)a->bytes;
 }
 
+static void print_parts(const tally *t) {
+    char name[32], note[64];
+    uint32_t k;
+
+    for (k = 0; k < SCORE_PARTS && t->points_of[k] > 0; k++) {
+        snprintf(name, sizeof name, "coverage95_quarter%u", k + 1);
+        snprintf(note, sizeof note, "quarter %u of the horizon", k + 1);
+        bench_figure(name, t->inside_of[k] / t->points_of[k], "share", note);
+    }
+}
+
 static void print(const tally *t, const char *model, uint32_t repeats) {
     double n = (double)t->series, scaled = (double)t->scaled;
     char note[128];
@@ -139,6 +162,7 @@ static void print(const tally *t, const char *model, uint32_t repeats) {
     bench_figure("mase", t->mase / scaled, "ratio", note);
     bench_figure("msis", t->msis / scaled, "ratio", "95 % interval, mean over series");
     bench_figure("coverage95", t->inside / t->points, "share", "of all points, pooled");
+    print_parts(t);
     snprintf(note, sizeof note, "fit and forecast with intervals, wall, fastest of %u", repeats);
     bench_figure("fit_ms", t->seconds / n * 1e3, "ms", note);
     bench_figure("update_ns", t->update / n * 1e9, "ns", "one value more, in cache, with the loop around it");
@@ -186,13 +210,18 @@ static void r_take(void *user, const r_answer *a) {
 
 static void run_r(const contest *c, const tally *ours) {
     r_scores s = { c, "", { 0 } };
-    size_t n = c->r < c->n ? c->r : c->n;
+    size_t n = c->r < c->n ? c->r : c->n, i;
+    task *list;
 
     if (!n)
         return;
     print_short("ours", ours);
-    rscript_run(c->list, n, c->r_methods, r_take, &s);
+    list = bench_alloc(n, sizeof *list);
+    for (i = 0; i < n; i++)
+        list[i] = cut_history(&c->list[i], c->history);
+    rscript_run(list, n, c->r_methods, r_take, &s);
     r_flush(&s);
+    free(list);
 }
 
 static void draw(plot *p, const task *t, const answer *a) {
@@ -211,7 +240,7 @@ static void draw_figures(plot *p, const tally *t) {
 }
 
 void contest_run(contest *c, const char *title) {
-    uint32_t kind = bench_kind(c->model, "seasonal naive"), repeats = c->repeats ? c->repeats : 1;
+    uint32_t kind = bench_kind(c->model, "seasonal naive");
     plot *page = c->plot ? plot_begin(c->plot, title) : NULL;
     tally all = { 0 }, first = { 0 };
     psh_env *env = NULL;
@@ -222,7 +251,7 @@ void contest_run(contest *c, const char *title) {
         bench_die(BENCH_BAD_INPUT, "no series is long enough to hold out its horizon");
     bench_must(psh_env_create(NULL, &env, NULL), "env", NULL);
     for (i = 0; i < c->n; i++) {
-        a = answer_task(env, &c->list[i], kind, repeats);
+        a = answer_task(env, &c->list[i], kind, c);
         count_in(&all, &c->list[i], &a);
         if (i < c->r)
             count_in(&first, &c->list[i], &a);
@@ -231,7 +260,7 @@ void contest_run(contest *c, const char *title) {
         free(a.mean);
     }
     psh_env_destroy(env);
-    print(&all, psh_model_name(kind), repeats);
+    print(&all, psh_model_name(kind), c->repeats ? c->repeats : 1);
     run_r(c, &first);
     if (page) {
         draw_figures(page, &all);

@@ -25,6 +25,7 @@ typedef struct contest {
     size_t cap;
     const char *model;   /**< NULL: the default */
     const char *plot;    /**< NULL: no page */
+    uint32_t history;    /**< models see the last so many values; 0 = all. Naive2 and the scales see all */
     uint32_t repeats;    /**< fits of each series; the fastest counts */
     uint32_t r;          /**< the first so many series go to R too */
     const char *r_methods; /**< as rscript_run's */

@@ -12,6 +12,7 @@
 #define WEEK 7u
 #define MOST_STEPS 1440u    /* a day: no bucket is under a minute */
 #define MOST_BUCKETS ((size_t)1 << 22)
+#define MOST_PARTS 24u      /* of a day, each with an effect of its own */
 #define FINE 1000.0         /* values that are not whole are counted in thousandths */
 
 static const char usage[] =
@@ -234,19 +235,42 @@ static int run_forecaster(psh_env *env, const calendar *c, const char *told, err
     return done;
 }
 
-static psh_model *fit(psh_env *env, const calendar *c, uint32_t kind, const double *x, size_t day) {
+/* An event has a shape over the day: a regressor a part of it, 1 on event days. */
+typedef struct regressors {
+    uint32_t n;
+    double *x; /* Shape [days * steps][n]; NULL: none */
+} regressors;
+
+static regressors make_regressors(const calendar *c) {
+    regressors r = { c->steps < MOST_PARTS ? c->steps : MOST_PARTS, NULL };
+    size_t i, part;
+
+    r.x = bench_alloc(c->days * c->steps, r.n * sizeof *r.x);
+    for (i = 0; i < c->days * c->steps; i++) {
+        part = i % c->steps * r.n / c->steps;
+        r.x[i * r.n + part] = c->event[i / c->steps] != NULL;
+    }
+    return r;
+}
+
+static const double *regressors_at(const regressors *r, size_t i) {
+    return r->x ? r->x + i * r->n : NULL;
+}
+
+static psh_model *fit(psh_env *env, const calendar *c, uint32_t kind, const regressors *x, size_t day) {
     psh_model_spec s = { sizeof s, kind, PSH_MODEL_NONNEGATIVE, c->steps, { c->steps, WEEK * c->steps } };
     psh_error err = { sizeof err };
     psh_model *m = NULL;
 
-    s.regressor_count = x ? 1 : 0;
-    s.regressors = x;
+    s.regressor_count = x->x ? x->n : 0;
+    s.regressors = x->x;
     bench_must(psh_model_fit(env, &s, c->value, day * c->steps, &m, &err), psh_model_name(kind), &err);
     return m;
 }
 
-/* One model with a regressor that is 1 on event days; without, where x is NULL. */
-static void run_model(psh_env *env, const calendar *c, uint32_t kind, const double *x, uint32_t refit, errors *e) {
+/* One model, told or not. */
+static void run_model(
+    psh_env *env, const calendar *c, uint32_t kind, const regressors *x, uint32_t refit, errors *e) {
     size_t first = c->days / 2, day, at;
     psh_model *m = NULL;
     double mean[MOST_STEPS];
@@ -258,10 +282,10 @@ static void run_model(psh_env *env, const calendar *c, uint32_t kind, const doub
             psh_model_destroy(m);
             m = fit(env, c, kind, x, day);
         }
-        bench_must(psh_model_forecast(m, c->steps, x ? x + at : NULL, NULL, 0, mean, NULL), "forecast", NULL);
+        bench_must(psh_model_forecast(m, c->steps, regressors_at(x, at), NULL, 0, mean, NULL), "forecast", NULL);
         score_day(c, day, mean, e);
         for (i = 0; i < c->steps; i++)
-            bench_must(psh_model_update(m, c->value[at + i], x ? x + at + i : NULL), "update", NULL);
+            bench_must(psh_model_update(m, c->value[at + i], regressors_at(x, at + i)), "update", NULL);
     }
     psh_model_destroy(m);
 }
@@ -289,29 +313,20 @@ static void print_pair(const char *prefix, const errors *aware, const errors *un
     bench_figure(name, 1 - error_of(aware, 1) / error_of(unaware, 1), "share", "error saved on event days");
 }
 
-static double *make_regressor(const calendar *c) {
-    double *x = bench_alloc(c->days * c->steps, sizeof *x);
-    size_t i;
-
-    for (i = 0; i < c->days * c->steps; i++)
-        x[i] = c->event[i / c->steps] != NULL;
-    return x;
-}
-
 /* @return 1 if this build has the model; the pair is filled in then. */
 static int run_pair(
     psh_env *env, const calendar *c, const char *model, uint32_t refit, errors *aware, errors *unaware) {
     uint32_t kind = psh_model_kind(model);
-    double *x;
+    regressors none = { 0, NULL }, x;
 
     if (!kind) {
         bench_say("no model '%s' in this build", model);
         return 0;
     }
-    x = make_regressor(c);
-    run_model(env, c, kind, x, refit, aware);
-    run_model(env, c, kind, NULL, refit, unaware);
-    free(x);
+    x = make_regressors(c);
+    run_model(env, c, kind, &x, refit, aware);
+    run_model(env, c, kind, &none, refit, unaware);
+    free(x.x);
     return 1;
 }
 
@@ -330,14 +345,14 @@ static void compare(const calendar *c, const char *event, const char *model, uin
     if (knows) {
         print_pair("", &aware, &unaware, "forecaster, day ahead, mean absolute error over the second half");
     } else if (has) {
-        print_pair("", &told, &plain, "single model told by a regressor: this build's forecaster takes no events");
+        print_pair("", &told, &plain, "a single model with regressors: this forecaster takes no events");
         print("forecaster_", "unaware", &unaware, "forecaster, day ahead");
     } else {
         print("", "aware", &none, "this build takes no events");
         print("", "unaware", &unaware, "forecaster, day ahead, mean absolute error over the second half");
     }
     if (has)
-        print_pair(prefix, &told, &plain, "single model told by a regressor");
+        print_pair(prefix, &told, &plain, "a single model with regressors");
     bench_figure("event_steps", unaware.count[1], "count", "scored on event days");
     bench_figure("normal_steps", unaware.count[0], "count", "scored on ordinary days");
     psh_env_destroy(env);

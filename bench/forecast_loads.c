@@ -20,14 +20,15 @@
 static const char usage[] =
     "usage: forecast loads --csv F --time-column C --key-column C [--value-column C] [--events F]\n"
     "                      [--min-active X] [--point mean|median|log] [--peer-refit D] [--no-peers]\n"
-    "                      [--plot FILE.html] [--tsv]\n"
+    "                      [--origin-step H] [--plot FILE.html] [--tsv]\n"
     "  --csv F          a header line, then a row a key and hour, or a row an event without --value-column\n"
     "  --events F       columns from, to, name and perhaps key: what is known ahead\n"
     "  --min-active X   score the keys that have load in at least a share X of all hours; default 0\n"
     "                   (and each from its first load on: before that nobody can know it)\n"
     "  --point P        what of the forecast is judged: its mean (default), its median, or log: the mean\n"
     "                   of log(1+n) that its quantiles give\n"
-    "  --peer-refit D   days between fits of the peers; default 7, each hour in between is an update";
+    "  --peer-refit D   origins between fits of the peers; default 7, each hour in between is an update\n"
+    "  --origin-step H  hours between origins; default 24: all at one hour of the day. 25 goes round the clock";
 
 enum { POINT_LOG, POINT_MEAN, POINT_MEDIAN, POINTS };
 static const char *const point_names[POINTS] = { "log", "mean", "median" };
@@ -39,6 +40,7 @@ typedef struct replay {
     zones *z;
     peers *p;            /* NULL: none */
     size_t first;        /* hour of the first origin */
+    uint32_t step;       /* hours between origins */
     int point;
     double error[POINTS][LEADS], count[LEADS], inside[LEADS];
     double none;         /* forecasts refused: judged as 0 */
@@ -192,8 +194,8 @@ static void print(const replay *r, size_t keys, plot *page) {
     char note[160];
     uint32_t k, i;
 
-    snprintf(note, sizeof note, "of %zu; %zu hours, origins daily over the last %zu", r->l.keys, r->l.hours,
-        r->l.hours - r->first);
+    snprintf(note, sizeof note, "of %zu; %zu hours, an origin every %u over the last %zu", r->l.keys, r->l.hours,
+        r->step, r->l.hours - r->first);
     bench_figure("keys", (double)keys, "count", note);
     for (k = 0; k < LEADS; k++) {
         mse[k] = r->error[r->point][k] / r->count[k];
@@ -240,7 +242,7 @@ static void run(replay *r) {
     size_t t;
 
     for (t = 0; t < r->l.hours; t++) {
-        if (t >= r->first && (t - r->first) % DAY == 0)
+        if (t >= r->first && (t - r->first) % r->step == 0)
             origin(r, t);
         feed(r, t);
     }
@@ -251,20 +253,24 @@ int bench_forecast_loads(int argc, char **argv) {
     double min_active = 0;
     uint32_t refit = 7;
     int no_peers = 0;
+    replay r = { { 0 } };
     const bench_option options[] = {
         { "--csv", BENCH_TEXT, &path, 1 },           { "--time-column", BENCH_TEXT, &time, 1 },
         { "--key-column", BENCH_TEXT, &key, 1 },     { "--value-column", BENCH_TEXT, &value, 0 },
         { "--events", BENCH_TEXT, &events, 0 },      { "--min-active", BENCH_REAL, &min_active, 0 },
         { "--point", BENCH_TEXT, &point, 0 },        { "--peer-refit", BENCH_COUNT, &refit, 0 },
-        { "--no-peers", BENCH_FLAG, &no_peers, 0 },  { "--plot", BENCH_TEXT, &page, 0 },
+        { "--no-peers", BENCH_FLAG, &no_peers, 0 },  { "--origin-step", BENCH_COUNT, &r.step, 0 },
+        { "--plot", BENCH_TEXT, &page, 0 },
     };
-    replay r = { { 0 } };
     psh_env *env = NULL;
     psh_schema *schema;
     plot *drawn;
     size_t keys;
 
+    r.step = DAY;
     bench_args(argc, argv, usage, options, sizeof options / sizeof *options);
+    if (!r.step)
+        bench_die(BENCH_USAGE, "--origin-step: at least 1 hour\n%s", usage);
     r.point = read_point(point);
     loads_read(path, time, key, value, &r.l);
     r.first = first_origin(r.l.hours, path);

@@ -5,8 +5,8 @@
 #include "tool.h"
 
 static const char usage[] =
-    "usage: forecast m3 F [--model NAME] [--holdout [--origins K]] [--first N] [--r N] [--repeat K]\n"
-    "                   [--plot FILE.html] [--tsv]\n"
+    "usage: forecast m3 F [--model NAME] [--holdout [--origins K]] [--first N] [--r N]\n"
+    "                   [--r-methods L] [--history N] [--repeat K] [--plot FILE.html] [--tsv]\n"
     "  F  lines `id period horizon n values...`; the options mean what they mean to forecast m4";
 
 static void add(contest *c, const series *s, int holdout, uint32_t origins) {
@@ -35,6 +35,7 @@ int bench_forecast_m3(int argc, char **argv) {
         { "--holdout", BENCH_FLAG, &holdout, 0 }, { "--origins", BENCH_COUNT, &origins, 0 },
         { "--first", BENCH_COUNT, &first, 0 },  { "--r", BENCH_COUNT, &c.r, 0 },
         { "--r-methods", BENCH_TEXT, &c.r_methods, 0 },
+        { "--history", BENCH_COUNT, &c.history, 0 },
         { "--repeat", BENCH_COUNT, &c.repeats, 0 }, { "--plot", BENCH_TEXT, &c.plot, 0 },
     };
     series_set set;

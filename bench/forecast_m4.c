@@ -13,7 +13,8 @@
 
 static const char usage[] =
     "usage: forecast m4 --train F --test F --period P [--model NAME] [--holdout [--origins K]] [--first N] [--r N\n"
-    "                   [--r-methods L]] [--repeat K] [--plot FILE.html] [--tsv]\n"
+    "                   [--r-methods L]] [--history N] [--repeat K]\n"
+    "                   [--plot FILE.html] [--tsv]\n"
     "  --period P    1, 4, 12, 24, ... values a season; several as 24,168. 24 alone means 24,168: hours have\n"
     "                weeks; 24,0 means 24 and nothing else\n"
     "  --model NAME  kind of model; default combined\n"
@@ -22,6 +23,7 @@ static const char usage[] =
     "  --first N     only the first N series\n"
     "  --r N         R's forecast package on the first N series too; --r-methods L: which of snaive,ets,thetaf,\n"
     "                auto.arima,mstl+arima,tbats, with commas; default all\n"
+    "  --history N   models see the last N values of each training series, Naive2 and the scales all of it\n"
     "  --repeat K    fit each series K times, the fastest counts";
 
 typedef struct m4_options {
@@ -108,6 +110,7 @@ int bench_forecast_m4(int argc, char **argv) {
         { "--holdout", BENCH_FLAG, &o.holdout, 0 }, { "--origins", BENCH_COUNT, &o.origins, 0 },
         { "--first", BENCH_COUNT, &o.first, 0 },  { "--r", BENCH_COUNT, &c.r, 0 },
         { "--r-methods", BENCH_TEXT, &c.r_methods, 0 },
+        { "--history", BENCH_COUNT, &c.history, 0 },
         { "--repeat", BENCH_COUNT, &c.repeats, 0 }, { "--plot", BENCH_TEXT, &c.plot, 0 },
     };
     series_set train, test;

@@ -49,7 +49,7 @@ plot *plot_begin(const char *path, const char *title) {
           "figure{display:inline-block;margin:.4em}figcaption{font-size:13px}svg{background:#fafafa}"
           "td{padding:.1em 1em .1em 0}td+td{text-align:right}</style><h1>", p->file);
     escape(p->file, title);
-    fputs("</h1>\n<p>Grey: what came. Blue: the forecast, with its 95 % interval.</p>\n", p->file);
+    fputs("</h1>\n<p>Grey: what came. Blue: the forecast, with its interval.</p>\n", p->file);
     return p;
 }
 

@@ -186,6 +186,19 @@ double score_ece(const double *p, const uint8_t *happened, size_t n, uint32_t bi
     return n ? sum / (double)n : (double)NAN;
 }
 
+static void count_inside(tally *t, const judged *j) {
+    size_t i, part, inside;
+
+    for (i = 0; i < j->h; i++) {
+        part = i * SCORE_PARTS / j->h;
+        inside = score_inside(j->test + i, j->low + i, j->high + i, 1);
+        t->inside_of[part] += (double)inside;
+        t->points_of[part]++;
+        t->inside += (double)inside;
+    }
+    t->points += (double)j->h;
+}
+
 void tally_add(tally *t, const judged *j) {
     double scale = score_scale(j->train, j->n, j->m);
     double *naive2 = bench_alloc(j->h, sizeof *naive2);
@@ -198,10 +211,9 @@ void tally_add(tally *t, const judged *j) {
         t->scaled++;
         t->mase += score_mae(j->test, j->mean, j->h) / scale;
         t->mase2 += score_mae(j->test, naive2, j->h) / scale;
-        t->msis += j->low ? score_interval(j->test, j->low, j->high, j->h, MISS95) / scale : (double)NAN;
+        t->msis += score_interval(j->test, j->low, j->high, j->h, MISS95) / scale;
     }
-    t->points += (double)j->h;
-    t->inside += j->low ? (double)score_inside(j->test, j->low, j->high, j->h) : (double)NAN;
+    count_inside(t, j);
     free(naive2);
 }
 

@@ -46,16 +46,19 @@ double score_ece(const double *p, const uint8_t *happened, size_t n, uint32_t bi
  */
 double score_log_mean(const double *levels, const double *q, size_t n);
 
+#define SCORE_PARTS 4u
+
 /** What M4 averages, over series. Zero it first. */
 typedef struct tally {
     double smape, smape2;        /**< sums over series, of the method and of Naive2 */
     double mase, mase2, msis;    /**< sums over the series that have a scale */
     double inside, points;
+    double inside_of[SCORE_PARTS], points_of[SCORE_PARTS]; /**< by quarter of the horizon */
     double seconds, update, bytes;
     size_t series, scaled;
 } tally;
 
-/** One series's forecasts and its training part. low may be NULL. */
+/** One series's forecasts and its training part. */
 typedef struct judged {
     const double *train;
     size_t n;

@@ -81,6 +81,7 @@ double bench_now(void) {
 }
 
 void bench_figure(const char *name, double value, const char *unit, const char *note) {
+    value = isnan(value) ? fabs(value) : value; /* 0 / 0 has a sign here, and printf shows it */
     if (tsv)
         printf("%s\t%.6g\t%s\t%s\n", name, value, unit, note);
     else

@@ -72,6 +72,8 @@ assert near(f["msis"], 2 / 0.05 * 10 / scale / 2)
 f = figures("m4", *files, "--period", "24,168", "--model", "seasonal naive", "--holdout", "--origins", 2)
 assert f["series"] == 4 and f["smape"] == 0 and f["owa"] == 0
 assert figures("m4", *files, "--period", "24,0", "--first", 1, "--model", "seasonal naive")["smape"] > 0
+f = figures("m4", *files, "--period", 24, "--model", "seasonal naive", "--history", 24)
+assert near(f["mase"], sum(abs(a - b) + abs(a - c) for a, b, c in zip(week[144:], step, week)) / 24 / scale / 2)
 done = subprocess.run([bench, "m4", *map(str, files), "--period", "24", "--r", "1"], capture_output=True, text=True,
                       env=dict(os.environ, PATH="/nowhere"))
 assert done.returncode == 0 and "R is left out" in done.stderr and "\t" not in done.stdout, done.stderr
@@ -106,6 +108,8 @@ assert set(wanted) <= set(f), set(wanted) - set(f)
 assert f["keys"] == 2
 assert all(0 <= f[f"mse_log1p_{b}"] < 0.2 and 0.5 < f[f"coverage90_{b}"] <= 1 for b in LEADS)
 assert figures(*loads, "--no-peers")["keys"] == 3, "without a value column rows are counted"
+known = write("known.csv", "from,to,name,key\n2001-02-01,2001-02-02,sale,k1\n2001-02-05,2001-02-06,sale,\n")
+assert figures(*loads, "--value-column", "n", "--no-peers", "--events", known)["keys"] == 3
 again = figures(*loads, "--value-column", "n", "--min-active", 0.5)
 assert all(f[name] == again[name] or math.isnan(f[name]) for name in wanted), "the same twice"
 
@@ -153,6 +157,8 @@ fails(65, "two days", "loads", "--csv", write("short", "t,k\n2001-01-01,a\n"), "
       "--key-column", "k")
 fails(65, "must ascend", "events", "--csv", write("back", "t,v,e\n2001-01-02,1,0\n2001-01-01,1,0\n"),
       "--time-column", "t", "--value-column", "v", "--event-column", "e")
+fails(65, "no column 'to'", *loads, "--events", write("no_end", "from,name\n2001-01-01,x\n"))
+fails(65, "must end after", *loads, "--events", write("backward", "from,to,name\n2001-01-02,2001-01-01,x\n"))
 (folder / "cut.xz").write_bytes(b"\xfd7zXZ\0\0\4")
 fails(65, "damaged", "m3", folder / "cut.xz")
 (folder / "zeros").write_bytes(b"1\0002")

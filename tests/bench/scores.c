@@ -157,6 +157,10 @@ static void tally_is_the_mean_over_series(void **state) {
     assert_int_equal(t.series, 2);
     assert_true(near(tally_owa(&t), (t.smape / (2 * smape2) + t.mase / (2 * mase2)) / 2));
     assert_true(near(t.inside / t.points, (double)score_inside(x + TRAIN, low, high, 12) / 12));
+    for (k = 0; k < 4; k++) {
+        assert_true(t.points_of[k] == 6);
+        assert_true(t.inside_of[k] == 2 * (double)score_inside(x + TRAIN + 3 * k, low + 3 * k, high + 3 * k, 3));
+    }
 }
 
 static void naive2_against_itself_is_one(void **state) {
