@@ -24,7 +24,8 @@ static size_t mask_bytes(const pshi_shape *shape) {
 
 static size_t regular_bytes(const pshi_shape *shape) {
     return round_up(sizeof(pshi_regular)) + round_up(shape->pending * sizeof(pshi_made))
-         + round_up(shape->season[0] * sizeof(float)) + round_up(pshi_rhythm_bytes(shape->season)) + round_up(shape->ring * sizeof(uint16_t))
+         + round_up(shape->season[0] * sizeof(float)) + round_up(pshi_rhythm_bytes(shape->season))
+         + round_up(shape->ring * sizeof(uint16_t))
          + round_up(mask_bytes(shape));
 }
 
@@ -178,8 +179,8 @@ static double remembered(const pshi_series *s, int64_t bucket) {
 
 double pshi_series_actual(const pshi_series *s, const pshi_shape *shape, int64_t closed, int64_t bucket) {
     if (bucket >= closed + (int64_t)PSHI_NEAR)
-        return s->far && bucket - closed < (int64_t)shape->open ? at_most_load(s->far[pshi_slot(bucket, shape->open)])
-                                                                : 0;
+        return s->far && bucket - closed < (int64_t)shape->open ? at_most_load(
+            s->far[pshi_slot(bucket, shape->open)]) : 0;
     if (bucket >= closed)
         return at_most_load(s->open[(uint64_t)bucket % PSHI_NEAR]);
     if (bucket < s->start || closed - bucket > (int64_t)shape->ring)
