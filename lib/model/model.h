@@ -59,6 +59,11 @@ typedef struct pshi_model_class {
 /** By kind. */
 extern const pshi_model_class pshi_model_naive;
 extern const pshi_model_class pshi_model_seasonal_naive;
+extern const pshi_model_class pshi_model_ses;
+extern const pshi_model_class pshi_model_holt;
+extern const pshi_model_class pshi_model_damped;
+extern const pshi_model_class pshi_model_holt_winters;
+extern const pshi_model_class pshi_model_ets;
 
 /** @return the class or NULL. */
 const pshi_model_class *pshi_model_class_of(uint32_t kind);

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/** @file model/decompose.h  Classical decomposition, a test for a season, and how much history a fit looks at. */
+#ifndef PSHI_MODEL_DECOMPOSE_H
+#define PSHI_MODEL_DECOMPOSE_H
+
+#include "model/model.h"
+
+/** @return how many of the last values a fit looks at: n, at most 4096 or 8 seasons of m. */
+size_t pshi_recent(size_t n, uint32_t m);
+/** @return the shortest season asked for if n holds two cycles of it, else 1. */
+uint32_t pshi_first_season(const pshi_fit *in);
+/** @return the largest magnitude in y, or 1 if all are 0. */
+double pshi_scale(const double *y, size_t n);
+/** @return the last n values of in->y over scale, a block of in->env, or NULL. */
+double *pshi_scaled(const pshi_fit *in, size_t n, double scale);
+/**
+ * Classical decomposition by a centred moving average (FPP3, 3.4).
+ * @param season  Shape [m]: by phase i % m, sum 0, or mean 1 if multiplicative.
+ * @param multiplicative  all of y must be > 0
+ * @param y  Shape [n], n >= 2 m, m >= 2
+ */
+void pshi_decompose(const double *y, size_t n, uint32_t m, int multiplicative, double *season);
+/**
+ * Is there a season of m: |autocorrelation at m| > 1.645 sqrt((1 + 2 sum of the squares at 1..m-1) / n), the test of
+ * the M4 competition's Naive2 (Makridakis, Spiliotis & Assimakopoulos 2020) and, before, of Assimakopoulos &
+ * Nikolopoulos 2000. Beyond 512 lags the sum is estimated from evenly spaced ones.
+ */
+int pshi_is_seasonal(const double *y, size_t n, uint32_t m);
+
+#endif
