@@ -110,17 +110,16 @@ static double value_here(ets_task *t, double *squares) {
 
 /* Coarse looks along each parameter, so that the search begins in the right valley. */
 static void look_around(ets_task *t) {
-    static const double alphas[] = { 0.2, 0.05, 0.5, 0.9 }, shares[] = { 0.05, 0.005, 0.35 };
+    static const double alphas[] = { 0.2, 0.05, 0.5, 0.9 }, shares[] = { 0.05, 0.005, 0.35, 0.95 };
     double x[MOST_VARIABLES], best[MOST_VARIABLES] = { 0.2, 0.05, 0.05, 0.95 }, v;
-    uint32_t k, i, count = 1 + (t->first->form.trend ? 1 : 0) + (t->first->form.season ? 1 : 0), tries;
+    uint32_t k, i, count = 1 + (t->first->form.trend ? 1 : 0) + (t->first->form.season ? 1 : 0);
     double squares;
 
     best[count] = 0.95;
     t->value = HUGE_VAL;
     for (k = 0; k < count; k++) {
         memcpy(x, best, sizeof x);
-        tries = k ? 3 : 4;
-        for (i = 0; i < tries; i++) {
+        for (i = 0; i < 4; i++) {
             x[k] = k ? shares[i] : alphas[i];
             begin_run(t);
             put_variables(t->run, x, 0);

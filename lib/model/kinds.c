@@ -12,6 +12,8 @@ static const pshi_model_class *const classes[] = {
     [PSH_MODEL_DAMPED] = &pshi_model_damped,
     [PSH_MODEL_HOLT_WINTERS] = &pshi_model_holt_winters,
     [PSH_MODEL_ETS] = &pshi_model_ets,
+    [PSH_MODEL_THETA] = &pshi_model_theta,
+    [PSH_MODEL_DOTM] = &pshi_model_dotm,
 };
 
 const pshi_model_class *pshi_model_class_of(uint32_t kind) {

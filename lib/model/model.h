@@ -64,6 +64,8 @@ extern const pshi_model_class pshi_model_holt;
 extern const pshi_model_class pshi_model_damped;
 extern const pshi_model_class pshi_model_holt_winters;
 extern const pshi_model_class pshi_model_ets;
+extern const pshi_model_class pshi_model_theta;
+extern const pshi_model_class pshi_model_dotm;
 
 /** @return the class or NULL. */
 const pshi_model_class *pshi_model_class_of(uint32_t kind);
