@@ -17,6 +17,11 @@
 #define POSITIVE_SHARE 1e-6  /* of the largest value: below it relative errors mean nothing */
 #define POLISHED 3u          /* forms of the least AICc that are fitted to the end */
 #define ROUNDS 4u
+/*
+ * Beta(1, 1 + PRIOR) of beta / alpha and gamma / (1 - alpha). Pure likelihood gives short series trends that turn with
+ * every value; the prior was chosen by rolling origin (doc/models.md).
+ */
+#define PRIOR 3
 #define SHORT 240u           /* values up to which first states matter enough to be searched with the parameters */
 
 typedef struct ets_task {
@@ -26,8 +31,8 @@ typedef struct ets_task {
     pshi_ets *run;        /* scratch */
     double *work, *step;  /* of pshi_ets_newton, or NULL */
     uint32_t joint;       /* level and slope are variables too */
-    double reference;     /* of the likelihood, so that the target is about 1 */
-    double value;         /* the best likelihood so far, at `first` */
+    double reference;     /* of the posterior, so that the target is about 1 */
+    double value;         /* the best posterior so far, at `first` */
 } ets_task;
 
 static double clamp_share(double x, double least, double most, double *outside) {
@@ -85,8 +90,20 @@ static uint32_t get_variables(const pshi_ets *e, double *x, double *side, double
     return k;
 }
 
-static double likelihood(ets_task *t, double *squares) {
-    return pshi_ets_admissible(t->run) ? pshi_ets_run(t->run, t->y, t->n, squares) : HUGE_VAL;
+/* Minus twice the log prior of beta / alpha and gamma / (1 - alpha), but for a constant. */
+static double prior(const pshi_ets *e) {
+    double free = 1;
+
+    if (e->form.trend)
+        free *= 1 - e->beta / e->alpha;
+    if (e->form.season)
+        free *= 1 - e->gamma / (1 - e->alpha);
+    return -2 * PRIOR * log(free);
+}
+
+/* Minus twice the log posterior. */
+static double posterior(ets_task *t, double *squares) {
+    return pshi_ets_admissible(t->run) ? pshi_ets_run(t->run, t->y, t->n, squares) + prior(t->run) : HUGE_VAL;
 }
 
 static void begin_run(ets_task *t) {
@@ -100,12 +117,12 @@ static double target(void *user, const double *x) {
 
     begin_run(t);
     outside = put_variables(t->run, x, t->joint);
-    return exp((likelihood(t, &squares) - t->reference) / (double)t->n) * (1 + outside);
+    return exp((posterior(t, &squares) - t->reference) / (double)t->n) * (1 + outside);
 }
 
 static double value_here(ets_task *t, double *squares) {
     begin_run(t);
-    return likelihood(t, squares);
+    return posterior(t, squares);
 }
 
 /* Coarse looks along each parameter, so that the search begins in the right valley. */
@@ -123,7 +140,7 @@ static void look_around(ets_task *t) {
             x[k] = k ? shares[i] : alphas[i];
             begin_run(t);
             put_variables(t->run, x, 0);
-            v = likelihood(t, &squares);
+            v = posterior(t, &squares);
             if (v < t->value) {
                 t->value = v;
                 memcpy(best, x, sizeof x);
@@ -143,7 +160,7 @@ static void add_step(pshi_ets *e, const double *step, double share) {
         e->season[i] += share * step[k++];
 }
 
-/* Moves the first states as long as the likelihood gains. */
+/* Moves the first states as long as the posterior gains. */
 static void improve_states(ets_task *t) {
     double share = 1, v = HUGE_VAL, squares;
     uint32_t i;
@@ -153,7 +170,7 @@ static void improve_states(ets_task *t) {
     for (i = 0; i < 4 && !(v < t->value); i++, share /= 3) {
         begin_run(t);
         add_step(t->run, t->step, share);
-        v = likelihood(t, &squares);
+        v = posterior(t, &squares);
     }
     if (!(v < t->value))
         return;
@@ -175,7 +192,7 @@ static void improve_parameters(ets_task *t, uint32_t most, double tolerance, dou
     pshi_minimize(target, t, x, side, n, most, tolerance);
     begin_run(t);
     put_variables(t->run, x, t->joint);
-    v = likelihood(t, &squares);
+    v = posterior(t, &squares);
     if (!(v < t->value))
         return;
     t->value = v;
@@ -310,9 +327,10 @@ static void fit_forms(ets_fit *f) {
 
 /* From the first states to those after the last value, in the units of the series. */
 static void end_states(const ets_task *t, pshi_ets *e, double scale) {
-    double squares = 0, left = (double)t->n - parameters(&e->form), aicc = criterion(t);
+    double squares = 0, left = (double)t->n - parameters(&t->first->form), aicc;
     uint32_t k;
 
+    aicc = criterion(t) - prior(t->first);
     memcpy(e, t->first, pshi_ets_bytes(t->first->form.m));
     if (!isfinite(pshi_ets_run(e, t->y, t->n, &squares)))
         squares = 0;
