@@ -14,6 +14,9 @@ static const pshi_model_class *const classes[] = {
     [PSH_MODEL_ETS] = &pshi_model_ets,
     [PSH_MODEL_THETA] = &pshi_model_theta,
     [PSH_MODEL_DOTM] = &pshi_model_dotm,
+    [PSH_MODEL_CROSTON] = &pshi_model_croston,
+    [PSH_MODEL_SBA] = &pshi_model_sba,
+    [PSH_MODEL_TSB] = &pshi_model_tsb,
 };
 
 const pshi_model_class *pshi_model_class_of(uint32_t kind) {

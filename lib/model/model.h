@@ -66,6 +66,9 @@ extern const pshi_model_class pshi_model_holt_winters;
 extern const pshi_model_class pshi_model_ets;
 extern const pshi_model_class pshi_model_theta;
 extern const pshi_model_class pshi_model_dotm;
+extern const pshi_model_class pshi_model_croston;
+extern const pshi_model_class pshi_model_sba;
+extern const pshi_model_class pshi_model_tsb;
 
 /** @return the class or NULL. */
 const pshi_model_class *pshi_model_class_of(uint32_t kind);
