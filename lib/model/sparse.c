@@ -19,6 +19,7 @@
 #define PRIOR_ABSENT 2     /* steps without demand, seen before the first */
 #define PRIOR_SIZES 2      /* sizes seen before the first, of a geometric law's variance */
 #define MEMORY_SIZES 30    /* sizes that the spread remembers */
+#define LEAST_MASS 1e-6    /* below it a value is not possible at all */
 #define MOST_WHOLE 0x1p20  /* above it integers are as good as continuous */
 
 static void grow(uint32_t *x) {
@@ -120,8 +121,11 @@ double pshi_sparse_quantile(const pshi_sparse *s, double level, double scale) {
     if (!s->whole || s->size > MOST_WHOLE || q > MOST_WHOLE)
         return q;
     k = fmax(floor(q) - 2, 0);
-    for (i = 0; i < 5 && whole_below(&l, p, k) + whole_below(&l, p, k + 1) < 2 * level; i++)
-        k++;
+    for (i = 0; i < 5; i++, k++) {
+        share = whole_below(&l, p, k);
+        if (share > LEAST_MASS && share + whole_below(&l, p, k + 1) >= 2 * level)
+            break;
+    }
     return k;
 }
 
