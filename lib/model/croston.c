@@ -128,7 +128,8 @@ static void *load_tsb(psh_env *env, pshi_cursor *c, size_t *bytes) {
 }
 
 const pshi_model_class pshi_model_croston = {
-    "croston", 0, fit_croston, update_sparse, forecast_sparse, quantiles_sparse, dump_sparse, save_sparse, load_croston
+    "croston", 0, fit_croston, update_sparse, forecast_sparse, quantiles_sparse, dump_sparse, save_sparse,
+    load_croston
 };
 const pshi_model_class pshi_model_sba = {
     "sba", 0, fit_sba, update_sparse, forecast_sparse, quantiles_sparse, dump_sparse, save_sparse, load_sba

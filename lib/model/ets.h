@@ -78,8 +78,8 @@ void pshi_ets_start(pshi_ets *e, const double *y, size_t n);
 int pshi_ets_admissible(const pshi_ets *e);
 
 /**
- * Mean and, if wanted, standard deviation of the errors (2008, chapter 6): exact for additive and for multiplicative
- * errors without a multiplicative season (classes 1 and 2), the approximation of section 6.4 with one (class 3).
+ * Mean and, if wanted, standard deviation of the errors (2008, chapter 6): exact without a multiplicative season
+ * (classes 1 and 2), with one (class 3) exact for the first cycle and an approximation after it.
  * @return PSH_OK, PSH_E_NOMEM.
  */
 psh_status pshi_ets_ahead(psh_env *env, const pshi_ets *e, const pshi_ahead *a);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Forecast variances of Hyndman, Koehler, Ord & Snyder 2008, chapter 6, by carrying the covariances of the states one
- * step at a time: the same figures as the sums over earlier steps there, but O(1) a step.
+ * Forecast variances of Hyndman, Koehler, Ord & Snyder 2008, chapter 6, by carrying the covariances of the states
+ * one step at a time: the same figures as the sums over earlier steps there, but O(1) a step.
  */
 #include <math.h>
 

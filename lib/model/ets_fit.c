@@ -18,8 +18,8 @@
 #define POLISHED 3u          /* forms of the least AICc that are fitted to the end */
 #define ROUNDS 4u
 /*
- * Beta(1, 1 + PRIOR) of beta / alpha and gamma / (1 - alpha). Pure likelihood gives short series trends that turn with
- * every value; the prior was chosen by rolling origin (doc/models.md).
+ * Beta(1, 1 + PRIOR) of beta / alpha and gamma / (1 - alpha). Pure likelihood gives short series trends that turn
+ * with every value; the prior was chosen by rolling origin (doc/models.md).
  */
 #define PRIOR 3
 #define SHORT 240u           /* values up to which first states matter enough to be searched with the parameters */
@@ -240,18 +240,21 @@ static double criterion(const ets_task *t) {
 /* What can be chosen: multiplicative forms for positive values; those of unbounded variance never. */
 static uint32_t list_forms(const pshi_ets_choice *c, uint32_t m, int positive, pshi_ets_form *forms) {
     pshi_ets_form f = { PSHI_ETS_ADDITIVE, c->trend, m > 1 ? PSHI_ETS_ADDITIVE : 0, m };
-    uint32_t count = 0;
+    uint32_t count = 0, i;
 
     if (!c->automatic) {
         forms[0] = f;
         return 1;
     }
-    for (f.trend = 0; f.trend <= PSHI_ETS_DAMPED; f.trend++)
-        for (f.season = 0; f.season <= (m < 2 ? 0 : positive ? 2u : 1u); f.season++)
-            for (f.error = f.season == PSHI_ETS_MULTIPLICATIVE ? 2 : 1; f.error <= (positive ? 2u : 1u); f.error++) {
-                forms[count] = f;
-                forms[count++].m = f.season ? m : 1;
-            }
+    for (i = 0; i < 18; i++) {
+        f.trend = i / 6;
+        f.season = i / 2 % 3;
+        f.error = 1 + i % 2;
+        if ((f.season && m < 2) || (!positive && (f.season == 2 || f.error == 2)) || (f.season == 2 && f.error == 1))
+            continue;
+        forms[count] = f;
+        forms[count++].m = f.season ? m : 1;
+    }
     return count;
 }
 

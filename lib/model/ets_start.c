@@ -29,8 +29,9 @@ static void harmonic_season(const pshi_ets *e, const double *y, size_t n, double
             season[k] = fmax(1 + season[k] / fmax(c[0] + c[1] / 2, LEAST_FACTOR), LEAST_FACTOR);
         sum += season[k];
     }
+    sum /= e->form.m;
     for (k = 0; k < e->form.m; k++)
-        season[k] = e->form.season == PSHI_ETS_MULTIPLICATIVE ? season[k] * e->form.m / sum : season[k] - sum / e->form.m;
+        season[k] = e->form.season == PSHI_ETS_MULTIPLICATIVE ? season[k] / sum : season[k] - sum;
 }
 
 static void start_season(pshi_ets *e, const double *y, size_t n) {

@@ -162,8 +162,8 @@ static double target(void *user, const double *x) {
     s->alpha = limit_smoothing(x[0], &outside);
     s->beta = s->method == PSHI_SPARSE_TSB ? limit_smoothing(x[1], &outside) : s->alpha;
     for (i = 0; i < t->n; i++) {
-        e = t->y[i] / t->scale - (s->method == PSHI_SPARSE_TSB ? s->rate * s->size : pshi_sparse_mean(s)) / t->scale;
-        squares += e * e;
+        e = t->y[i] - (s->method == PSHI_SPARSE_TSB ? s->rate * s->size : pshi_sparse_mean(s));
+        squares += e / t->scale * (e / t->scale);
         pshi_sparse_step(s, t->y[i]);
     }
     if (s->method == PSHI_SPARSE_TSB)

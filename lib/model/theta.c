@@ -27,7 +27,7 @@ static double season_off(const pshi_theta *s, uint32_t at, double y) {
     return s->times ? y / s->season[at] : y - s->season[at];
 }
 
-/* Takes the season off y if a test finds one; 0 of a factor means that the series does not bear a multiplicative one. */
+/* Takes the season off y: a multiplicative one, or an additive one where values or factors are not positive. */
 static void adjust(pshi_theta *s, double *y, size_t n, uint32_t m) {
     double least = HUGE_VAL;
     size_t i;

@@ -24,8 +24,8 @@ typedef struct reference {
  */
 static const reference references[] = {
     { { 1, 2, 1, 12 }, 0.9, 9918.51189252, -12.5171390171,
-      { -879.409922008, -1564.992130934, -759.961913151, -564.878379498, 305.932134305, 827.871011016, 1637.824188629,
-        985.447629508, -87.183922126, 264.918481942, -172.796605438, 7.229427753 },
+      { -879.409922008, -1564.992130934, -759.961913151, -564.878379498, 305.932134305, 827.871011016,
+        1637.824188629, 985.447629508, -87.183922126, 264.918481942, -172.796605438, 7.229427753 },
       -558.785020333, 100154.866811,
       { 8276.419694, 7523.794132, 9384.323142, 8478.200256, 9447.644020 },
       { 316.47254, 367.44901, 1006.27942, 1092.70314, 1714.05665 }, 1e-6 },
@@ -251,8 +251,9 @@ static void admissible_region(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(recursions_as_in_r), cmocka_unit_test(steps_are_the_run), cmocka_unit_test(fits_as_good_as_r),
-        cmocka_unit_test(chooses_forms),      cmocka_unit_test(long_season),       cmocka_unit_test(admissible_region),
+        cmocka_unit_test(recursions_as_in_r), cmocka_unit_test(steps_are_the_run),
+        cmocka_unit_test(fits_as_good_as_r),  cmocka_unit_test(chooses_forms),
+        cmocka_unit_test(long_season),        cmocka_unit_test(admissible_region),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -162,8 +162,9 @@ static void trends_and_seasons(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(as_thetaf),     cmocka_unit_test(decomposition),      cmocka_unit_test(recursion_is_the_definition),
-        cmocka_unit_test(least_squares), cmocka_unit_test(trends_and_seasons),
+        cmocka_unit_test(as_thetaf),     cmocka_unit_test(decomposition),
+        cmocka_unit_test(least_squares), cmocka_unit_test(recursion_is_the_definition),
+        cmocka_unit_test(trends_and_seasons),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
