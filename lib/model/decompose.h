@@ -21,8 +21,9 @@ double *pshi_scaled(const pshi_fit *in, size_t n, double scale);
  */
 void pshi_decompose(const double *y, size_t n, uint32_t m, int multiplicative, double *season);
 /**
- * Is there a season of m: |autocorrelation at m| > 1.645 sqrt((1 + 2 sum of the squares at 1..m-1) / n), as the theta
- * method and the M4 competition's Naive2 test it (Fiorucci et al. 2016, section 2). Beyond 512 lags the sum is estimated from evenly spaced ones.
+ * Is there a season of m: |r(m)| > 1.645 sqrt((1 + 2 (r(1)^2 + ... + r(m-1)^2)) / n), r the autocorrelations: the
+ * test of the theta method and of the M competitions' Naive2. Beyond 512 lags the sum is estimated from evenly spaced
+ * ones.
  */
 int pshi_is_seasonal(const double *y, size_t n, uint32_t m);
 

@@ -250,7 +250,9 @@ static uint32_t list_forms(const pshi_ets_choice *c, uint32_t m, int positive, p
         f.trend = i / 6;
         f.season = i / 2 % 3;
         f.error = 1 + i % 2;
-        if ((f.season && m < 2) || (!positive && (f.season == 2 || f.error == 2)) || (f.season == 2 && f.error == 1))
+        if ((f.season && m < 2) || (!positive && (f.season == 2 || f.error == 2)))
+            continue;
+        if (f.season == PSHI_ETS_MULTIPLICATIVE && f.error == PSHI_ETS_ADDITIVE)
             continue;
         forms[count] = f;
         forms[count++].m = f.season ? m : 1;
