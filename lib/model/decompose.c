@@ -39,21 +39,46 @@ double *pshi_scaled(const pshi_fit *in, size_t n, double scale) {
     return y;
 }
 
+/* A centred moving average that walks along y. */
+typedef struct walk {
+    const double *y;
+    size_t n, at, half;
+    double sum, end;
+    uint32_t m;
+    int multiplicative;
+} walk;
+
+static walk start_walk(const double *y, size_t n, uint32_t m, int multiplicative) {
+    walk w = { y, n, m / 2, m / 2, 0, m % 2 ? 0 : 0.5, m, multiplicative };
+    size_t i;
+
+    for (i = 0; i <= 2 * w.half; i++)
+        w.sum += y[i];
+    return w;
+}
+
+/* What the moving average leaves of the value at w->at; then one step on. */
+static double detrended(walk *w) {
+    double trend = (w->sum - w->end * (w->y[w->at - w->half] + w->y[w->at + w->half])) / w->m;
+    double left = w->multiplicative ? w->y[w->at] / trend : w->y[w->at] - trend;
+
+    if (w->at + w->half + 1 < w->n)
+        w->sum += w->y[w->at + w->half + 1] - w->y[w->at - w->half];
+    w->at++;
+    return left;
+}
+
 /* Means over the cycles of what the moving average leaves. */
 static void seasonal_means(const double *y, size_t n, uint32_t m, int multiplicative, double *season) {
-    size_t half = m / 2, i;
-    double sum = 0, end = m % 2 ? 0 : 0.5, trend;
+    walk w = start_walk(y, n, m, multiplicative);
+    size_t half = w.half;
     uint32_t k;
 
-    for (i = 0; i <= 2 * half; i++)
-        sum += y[i];
     for (k = 0; k < m; k++)
         season[k] = 0;
-    for (i = half; i + half < n; i++) {
-        trend = (sum - end * (y[i - half] + y[i + half])) / m;
-        season[i % m] += multiplicative ? y[i] / trend : y[i] - trend;
-        if (i + half + 1 < n)
-            sum += y[i + half + 1] - y[i - half];
+    while (w.at + half < n) {
+        k = (uint32_t)(w.at % m);
+        season[k] += detrended(&w);
     }
     for (k = 0; k < m; k++) {
         size_t first = half + (k + m - half % m) % m;
@@ -71,6 +96,28 @@ void pshi_decompose(const double *y, size_t n, uint32_t m, int multiplicative, d
         sum += season[k];
     for (k = 0; k < m; k++)
         season[k] = multiplicative ? season[k] * m / sum : season[k] - sum / m;
+}
+
+void pshi_shrink_season(const double *y, size_t n, uint32_t m, int multiplicative, double *season) {
+    walk w = start_walk(y, n, m, multiplicative);
+    double none = multiplicative ? 1 : 0, noise = 0, spread = 0, e, share, count = (double)(n - 2 * w.half);
+    uint32_t k;
+
+    if (n / 3 < m || m < 4)
+        return;
+    while (w.at + w.half < n) {
+        k = (uint32_t)(w.at % m);
+        e = detrended(&w) - season[k];
+        noise += e * e;
+    }
+    noise /= (count - m) * (count / m);
+    for (k = 0; k < m; k++)
+        spread += (season[k] - none) * (season[k] - none) / (m - 1);
+    if (!(spread > 0))
+        return;
+    share = fmin((m - 3.0) / (m - 1.0) * noise / spread, 1);
+    for (k = 0; k < m; k++)
+        season[k] -= share * (season[k] - none);
 }
 
 static double covariance_at(const double *y, size_t n, double mean, size_t lag) {

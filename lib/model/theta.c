@@ -43,6 +43,8 @@ static void adjust(pshi_theta *s, double *y, size_t n, uint32_t m) {
         s->times = 0;
         pshi_decompose(y, n, m, 0, s->season);
     }
+    if (s->dynamic)
+        pshi_shrink_season(y, n, m, (int)s->times, s->season);
     for (i = 0; i < n; i++)
         y[i] = season_off(s, (uint32_t)(i % m), y[i]);
     s->at = (uint32_t)(n % m);
@@ -99,7 +101,9 @@ static psh_status fit_either(const pshi_fit *in, uint32_t dynamic, void **state,
 
     if (!y)
         return PSH_E_NOMEM;
-    m = pshi_is_seasonal(y, n, m) ? m : 1;
+    /* Shrinkage takes the place of the test where there are the three cycles that it needs. */
+    if (!(dynamic && m > 3 && n / 3 >= m) && !pshi_is_seasonal(y, n, m))
+        m = 1;
     *bytes = theta_bytes(m);
     s = pshi_calloc(in->env, 1, *bytes);
     st = s ? PSH_OK : PSH_E_NOMEM;
