@@ -98,13 +98,13 @@ void pshi_decompose(const double *y, size_t n, uint32_t m, int multiplicative, d
         season[k] = multiplicative ? season[k] * m / sum : season[k] - sum / m;
 }
 
-void pshi_shrink_season(const double *y, size_t n, uint32_t m, int multiplicative, double *season) {
+double pshi_season_noise(const double *y, size_t n, uint32_t m, int multiplicative, const double *season) {
     walk w = start_walk(y, n, m, multiplicative);
-    double none = multiplicative ? 1 : 0, noise = 0, spread = 0, e, share, count = (double)(n - 2 * w.half);
+    double none = multiplicative ? 1 : 0, noise = 0, spread = 0, e, count = (double)(n - 2 * w.half);
     uint32_t k;
 
     if (n / 3 < m || m < 4)
-        return;
+        return 0;
     while (w.at + w.half < n) {
         k = (uint32_t)(w.at % m);
         e = detrended(&w) - season[k];
@@ -113,9 +113,13 @@ void pshi_shrink_season(const double *y, size_t n, uint32_t m, int multiplicativ
     noise /= (count - m) * (count / m);
     for (k = 0; k < m; k++)
         spread += (season[k] - none) * (season[k] - none) / (m - 1);
-    if (!(spread > 0))
-        return;
-    share = fmin((m - 3.0) / (m - 1.0) * noise / spread, 1);
+    return spread > 0 ? fmin((m - 3.0) / (m - 1.0) * noise / spread, 1) : 0;
+}
+
+void pshi_shrink_season(const double *y, size_t n, uint32_t m, int multiplicative, double *season) {
+    double none = multiplicative ? 1 : 0, share = pshi_season_noise(y, n, m, multiplicative, season);
+    uint32_t k;
+
     for (k = 0; k < m; k++)
         season[k] -= share * (season[k] - none);
 }

@@ -21,11 +21,13 @@ double *pshi_scaled(const pshi_fit *in, size_t n, double scale);
  */
 void pshi_decompose(const double *y, size_t n, uint32_t m, int multiplicative, double *season);
 /**
- * Shrinks the factors that pshi_decompose gave for the same y towards none, by James and Stein's estimator: their
+ * How much of the factors that pshi_decompose gave for the same y is noise, by James and Stein's estimator: their
  * sampling variance against their variance about none (Miller & Williams, "Shrinkage estimators of time series
- * seasonal factors and their effect on forecasting accuracy", International Journal of Forecasting 19, 2003). A
- * season that is mere noise all but vanishes. n < 3 m or m < 4: nothing is done.
+ * seasonal factors and their effect on forecasting accuracy", International Journal of Forecasting 19, 2003).
+ * @return a share in [0, 1]; 0 if n < 3 m or m < 4.
  */
+double pshi_season_noise(const double *y, size_t n, uint32_t m, int multiplicative, const double *season);
+/** Takes that share off the factors: a season that is mere noise all but vanishes. */
 void pshi_shrink_season(const double *y, size_t n, uint32_t m, int multiplicative, double *season);
 /**
  * Is there a season of m: |r(m)| > 1.645 sqrt((1 + 2 (r(1)^2 + ... + r(m-1)^2)) / n), r the autocorrelations: the

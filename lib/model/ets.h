@@ -26,6 +26,7 @@ typedef struct pshi_ets {
     pshi_ets_form form;
     uint32_t at;        /* phase of the next value, < m */
     uint32_t unused;
+    double width;       /* of a fit: prior variance of the first season about none; 0: no prior. Not saved */
     double alpha;
     double beta;        /* of the error correction form: at most alpha */
     double gamma;
@@ -58,6 +59,7 @@ size_t pshi_ets_newton_work(const pshi_ets_form *f);
 /**
  * One Gauss-Newton step for the first states under the parameters of e. It is exact where the error is additive and
  * the season not multiplicative, since then errors are linear in the first states.
+ * The prior of the season (e->width) counts.
  * @param e     The state before y[0]; unchanged, except that its season is used as workspace and put back.
  * @param work  Shape [pshi_ets_newton_work()]
  * @param step  Shape [pshi_ets_free_states()], what to add to level, slope, season.

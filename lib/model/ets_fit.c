@@ -101,9 +101,23 @@ static double prior(const pshi_ets *e) {
     return -2 * PRIOR * log(free);
 }
 
+/* The same of the first season. */
+static double season_prior(const pshi_ets *e) {
+    double sum = 0, none = e->form.season == PSHI_ETS_MULTIPLICATIVE ? 1 : 0;
+    uint32_t k;
+
+    if (!e->form.season || !(e->width > 0))
+        return 0;
+    for (k = 0; k < e->form.m; k++)
+        sum += (e->season[k] - none) * (e->season[k] - none);
+    return sum / e->width;
+}
+
 /* Minus twice the log posterior. */
 static double posterior(ets_task *t, double *squares) {
-    return pshi_ets_admissible(t->run) ? pshi_ets_run(t->run, t->y, t->n, squares) + prior(t->run) : HUGE_VAL;
+    double before = prior(t->run) + season_prior(t->run); /* the run changes the season */
+
+    return pshi_ets_admissible(t->run) ? before + pshi_ets_run(t->run, t->y, t->n, squares) : HUGE_VAL;
 }
 
 static void begin_run(ets_task *t) {
@@ -230,11 +244,13 @@ static double parameters(const pshi_ets_form *f) {
     return states + 1 + (f->trend ? f->trend : 0) + (f->season ? 1 : 0);
 }
 
-/* AICc, with the variance as one parameter more; infinite if there are too few values. */
+/* AICc, with the variance as one parameter more and the season's prior left out; infinite if there are too few values. */
 static double criterion(const ets_task *t) {
     double k = parameters(&t->first->form) + 1, left = (double)t->n - k - 1;
 
-    return left > 0 ? t->value + 2 * k + 2 * k * (k + 1) / left : HUGE_VAL;
+    if (!(left > 0))
+        return HUGE_VAL;
+    return t->value - season_prior(t->first) + 2 * k + 2 * k * (k + 1) / left;
 }
 
 /* What can be chosen: multiplicative forms for positive values; those of unbounded variance never. */

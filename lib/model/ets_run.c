@@ -185,6 +185,17 @@ static void newton_value(newton *w, pshi_ets *e, uint32_t at, double y, double *
         e->season[at] += e->gamma * (times ? r / q : r);
 }
 
+/* The prior of the season, as squares of its distance from none beside the squared errors. */
+static void add_prior(const newton *w, const pshi_ets *e, double mean_square, double *rhs) {
+    size_t from = w->c - e->form.m, k;
+    double none = e->form.season == PSHI_ETS_MULTIPLICATIVE ? 1 : 0;
+
+    for (k = 0; e->form.season && e->width > 0 && k < e->form.m; k++) {
+        w->penalty[from + k] += mean_square / e->width;
+        rhs[from + k] -= mean_square / e->width * (e->season[k] - none);
+    }
+}
+
 int pshi_ets_newton(pshi_ets *e, const double *y, size_t n, double *work, double *step) {
     newton w;
     uint32_t at = e->at;
@@ -203,6 +214,7 @@ int pshi_ets_newton(pshi_ets *e, const double *y, size_t n, double *work, double
     /* Level and season can shift against each other, so the matrix is singular but for a hair of ridge. */
     for (i = 0; i < w.c; i++)
         w.penalty[i] = 1e-9 * w.gram[i * w.c + i];
+    add_prior(&w, e, w.squares / (double)n, step);
     done = pshi_ridge(w.gram, step, w.penalty, w.c);
     for (i = 0; i < w.c; i++)
         done = done && isfinite(step[i]);

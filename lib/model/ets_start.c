@@ -7,6 +7,7 @@
 #include "model/ets.h"
 
 #define LEAST_FACTOR 1e-2
+#define LEAST_WIDTH 1e-8 /* in units of the largest value, squared */
 #define MOST_JURY_SEASON 48u
 
 /* One harmonic and a line, where a moving average would leave too little: the season is the harmonic. */
@@ -34,17 +35,30 @@ static void harmonic_season(const pshi_ets *e, const double *y, size_t n, double
         season[k] = e->form.season == PSHI_ETS_MULTIPLICATIVE ? season[k] / sum : season[k] - sum;
 }
 
+/* Empirical Bayes: the variance of the factors about none, less what is noise. */
+static void start_width(pshi_ets *e, const double *y, size_t n) {
+    int times = e->form.season == PSHI_ETS_MULTIPLICATIVE;
+    double keep = 1 - pshi_season_noise(y, n, e->form.m, times, e->season), sum = 0;
+    uint32_t k;
+
+    for (k = 0; k < e->form.m; k++)
+        sum += (e->season[k] - times) * (e->season[k] - times);
+    e->width = keep * keep * sum / e->form.m + LEAST_WIDTH;
+}
+
 static void start_season(pshi_ets *e, const double *y, size_t n) {
     int times = e->form.season == PSHI_ETS_MULTIPLICATIVE;
     uint32_t k;
 
     e->season[0] = 0;
+    e->width = 0;
     if (!e->form.season)
         return;
     if (n < 3 * (size_t)e->form.m)
         harmonic_season(e, y, n, e->season);
     else
         pshi_decompose(y, n, e->form.m, times, e->season);
+    start_width(e, y, n);
     for (k = 0; times && k < e->form.m; k++)
         e->season[k] = fmax(e->season[k], LEAST_FACTOR);
 }
