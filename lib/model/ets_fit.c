@@ -221,15 +221,16 @@ static void fit_coarsely(ets_task *t) {
     look_around(t);
     improve_states(t);
     improve_parameters(t, 12 + 12 * variables, 1e-3, 1);
-    improve_states(t);
+    if (t->n <= SHORT)
+        improve_states(t);
 }
 
 static void fit_finely(ets_task *t) {
     double before;
-    uint32_t i;
+    uint32_t i, rounds = t->n <= SHORT ? ROUNDS : 1;
 
     t->joint = t->n <= SHORT || !t->work;
-    for (i = 0; i < ROUNDS; i++) {
+    for (i = 0; i < rounds; i++) {
         before = t->value;
         improve_parameters(t, t->n <= SHORT ? 200 : 40, t->n <= SHORT ? 1e-7 : 1e-5, i ? 0.1 : 0.3);
         improve_states(t);
@@ -244,7 +245,7 @@ static double parameters(const pshi_ets_form *f) {
     return states + 1 + (f->trend ? f->trend : 0) + (f->season ? 1 : 0);
 }
 
-/* AICc, with the variance as one parameter more and the season's prior left out; infinite if there are too few values. */
+/* AICc, with the variance as a parameter, without the prior of the season; infinite if there are too few values. */
 static double criterion(const ets_task *t) {
     double k = parameters(&t->first->form) + 1, left = (double)t->n - k - 1;
 
