@@ -228,9 +228,40 @@ static void long_season(void **state) {
     psh_env_destroy(env);
 }
 
+/* Whatever a load accepts: states at their bounds, forecast as far as anyone may ask, stay finite. */
+static void extreme_states(void **state) {
+    static double mean[PSH_MODEL_MOST_STEPS], sd[PSH_MODEL_MOST_STEPS];
+    pshi_ahead a = { PSH_MODEL_MOST_STEPS, NULL, mean, sd };
+    _Alignas(pshi_ets) unsigned char block[sizeof(pshi_ets) + 4 * sizeof(double)];
+    pshi_ets *e = (pshi_ets *)(void *)block;
+    psh_env *env = NULL;
+    uint32_t i, h, k;
+
+    (void)state;
+    assert_ok(psh_env_create(NULL, &env, NULL));
+    for (i = 0; i < 18; i++) {
+        memset(block, 0, sizeof block);
+        e->form = (pshi_ets_form){ i % 3 == 2 ? 2 : 1 + i / 9, i / 3 % 3, i % 3, i % 3 ? 4 : 1 };
+        e->alpha = e->beta = e->gamma = e->phi = 1;
+        e->level = -0x1p200;
+        e->slope = e->form.trend ? 0x1p200 : 0;
+        e->variance = 0x1p250;
+        for (k = 0; k < e->form.m; k++)
+            e->season[k] = e->form.season == 2 ? (k % 2 ? PSHI_ETS_LEAST_FACTOR : PSHI_ETS_MOST_FACTOR)
+                         : e->form.season ? 0x1p200 : 0;
+        assert_ok(pshi_ets_ahead(env, e, &a));
+        for (h = 0; h < PSH_MODEL_MOST_STEPS; h++)
+            assert_true(isfinite(mean[h]) && isfinite(sd[h]) && sd[h] >= 0);
+        for (h = 0; h < 50; h++)
+            pshi_ets_step(e, h % 2 ? 0x1p100 : -0x1p100);
+        assert_true(isfinite(e->level) && isfinite(e->slope) && isfinite(e->season[0]));
+    }
+    psh_env_destroy(env);
+}
+
 /* 2008, chapter 10: a Holt-Winters point outside the region, and ones inside. */
 static void admissible_region(void **state) {
-    unsigned char block[sizeof(pshi_ets) + 12 * sizeof(double)] = { 0 };
+    _Alignas(pshi_ets) unsigned char block[sizeof(pshi_ets) + 12 * sizeof(double)] = { 0 };
     pshi_ets *e = (pshi_ets *)(void *)block;
 
     (void)state;
@@ -254,6 +285,7 @@ int main(void) {
         cmocka_unit_test(recursions_as_in_r), cmocka_unit_test(steps_are_the_run),
         cmocka_unit_test(fits_as_good_as_r),  cmocka_unit_test(chooses_forms),
         cmocka_unit_test(long_season),        cmocka_unit_test(admissible_region),
+        cmocka_unit_test(extreme_states),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
