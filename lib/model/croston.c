@@ -60,7 +60,7 @@ static psh_status quantiles_sparse(
 
     (void)env;
     for (k = 0; k < level_count; k++)
-        out[k] = pshi_sparse_quantile(state, levels[k], 1);
+        out[k] = pshi_sparse_quantile(state, levels[k]);
     for (h = 1; h < a->steps; h++)
         for (k = 0; k < level_count; k++)
             out[(size_t)h * level_count + k] = out[k];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/** @file model/croston.h  Sparse demand: the state of one series, its law, and a correction pooled over many. */
+/** @file model/croston.h  Sparse demand: the state of one series and its law. */
 #ifndef PSHI_MODEL_CROSTON_H
 #define PSHI_MODEL_CROSTON_H
 
@@ -39,19 +39,9 @@ double pshi_sparse_mean(const pshi_sparse *s);
 double pshi_sparse_variance(const pshi_sparse *s);
 /**
  * @param level  in (0, 1)
- * @param scale  multiplies the probability of a demand, e.g. pshi_sparse_pool's; 1 for none
  * @return the quantile of a step to come. Of integers the one whose probability is nearest the level, so that
  *         coverage over many series is the level and not above it (the mid-distribution quantile).
  */
-double pshi_sparse_quantile(const pshi_sparse *s, double level, double scale);
-/**
- * A factor for the forecasts of many sparse series together: how much of what was forecast has come, shrunk towards
- * 1. Obsolescence and growth that all share show here long before one series can show them.
- * @param seen      sum over series and steps of what came, >= 0
- * @param forecast  sum of what had been forecast for the same steps, by each series' own mean, >= 0
- * @param weight    demand that counts as seen exactly as forecast, > 0, e.g. 100
- * @return the factor, in [0.5, 2].
- */
-double pshi_sparse_pool(double seen, double forecast, double weight);
+double pshi_sparse_quantile(const pshi_sparse *s, double level);
 
 #endif

@@ -108,13 +108,13 @@ static double whole_below(const size_law *l, double p, double k) {
     return k < 1 ? 1 - p : 1 - p + p * law_below(l, k + 0.5);
 }
 
-double pshi_sparse_quantile(const pshi_sparse *s, double level, double scale) {
-    double p = fmin(pshi_sparse_probability(s) * scale, 1), share, q, k;
+double pshi_sparse_quantile(const pshi_sparse *s, double level) {
+    double p = pshi_sparse_probability(s), share, q, k;
     size_law l;
     int i;
 
     if (s->negative || !(s->size > 0))
-        return pshi_sparse_mean(s) * scale + pshi_normal_quantile(level) * sqrt(pshi_sparse_variance(s));
+        return pshi_sparse_mean(s) + pshi_normal_quantile(level) * sqrt(pshi_sparse_variance(s));
     l = law_of(s);
     share = p > 0 ? (level - (1 - p)) / p : 0;
     q = share > 0 ? exp(l.middle + l.width * pshi_normal_quantile(fmin(share, 1 - 1e-15))) : 0;
@@ -127,12 +127,6 @@ double pshi_sparse_quantile(const pshi_sparse *s, double level, double scale) {
             break;
     }
     return k;
-}
-
-double pshi_sparse_pool(double seen, double forecast, double weight) {
-    double x = (seen + weight) / (forecast + weight);
-
-    return x > 2 ? 2 : x > 0.5 ? x : 0.5;
 }
 
 typedef struct sparse_task {

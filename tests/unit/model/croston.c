@@ -114,32 +114,24 @@ static void laws(void **state) {
     double p = pshi_sparse_probability(&s), q;
 
     (void)state;
+    assert_true(sizeof s <= 64); /* what the forecaster may keep of a sparse series has to be small */
     assert_true(p > 0 && p < 1);
-    assert_true(pshi_sparse_quantile(&s, (1 - p) * 0.9, 1) == 0);
+    assert_true(pshi_sparse_quantile(&s, (1 - p) * 0.9) == 0);
     s.whole = 0;
-    q = pshi_sparse_quantile(&s, 0.95, 1);
+    q = pshi_sparse_quantile(&s, 0.95);
     assert_true(q > s.size && q != floor(q));
-    assert_true(pshi_sparse_quantile(&s, 0.95, 0.5) < q && pshi_sparse_quantile(&s, 0.95, 1.5) > q);
+    assert_true(pshi_sparse_quantile(&s, 0.9) < q && pshi_sparse_quantile(&s, 0.99) > q);
     s.count = 0;
-    assert_true(pshi_sparse_mean(&s) == 0 && pshi_sparse_quantile(&s, 0.99, 1) == 0);
+    assert_true(pshi_sparse_mean(&s) == 0 && pshi_sparse_quantile(&s, 0.99) == 0);
     s = (pshi_sparse){ PSHI_SPARSE_TSB, 1, 0, 9, 0, 9, 0.2, 0.1, 7, 1, 0 };
-    assert_true(fabs(pshi_sparse_mean(&s) - 7) < 1e-9 && pshi_sparse_quantile(&s, 0.05, 1) == 7);
-    assert_true(pshi_sparse_quantile(&s, 0.95, 1) == 7);
-}
-
-static void pooled(void **state) {
-    (void)state;
-    assert_true(pshi_sparse_pool(0, 0, 100) == 1);
-    assert_true(fabs(pshi_sparse_pool(800, 1000, 100) - 900.0 / 1100) < 1e-12);
-    assert_true(pshi_sparse_pool(0, 1e9, 100) == 0.5 && pshi_sparse_pool(1e9, 0, 100) == 2);
-    /* What the forecaster may keep of a sparse series has to be small. */
-    assert_true(sizeof(pshi_sparse) <= 64);
+    assert_true(fabs(pshi_sparse_mean(&s) - 7) < 1e-9 && pshi_sparse_quantile(&s, 0.05) == 7);
+    assert_true(pshi_sparse_quantile(&s, 0.95) == 7);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(as_croston), cmocka_unit_test(tsb_recursion), cmocka_unit_test(obsolescence),
-        cmocka_unit_test(coverage),   cmocka_unit_test(laws),          cmocka_unit_test(pooled),
+        cmocka_unit_test(coverage),   cmocka_unit_test(laws),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
