@@ -8,6 +8,16 @@ static const pshi_model_class *const classes[] = {
     [PSH_MODEL_NAIVE] = &pshi_model_naive,
     [PSH_MODEL_SEASONAL_NAIVE] = &pshi_model_seasonal_naive,
     [PSH_MODEL_COMBINED] = &pshi_model_combined,
+    [PSH_MODEL_SES] = &pshi_model_ses,
+    [PSH_MODEL_HOLT] = &pshi_model_holt,
+    [PSH_MODEL_DAMPED] = &pshi_model_damped,
+    [PSH_MODEL_HOLT_WINTERS] = &pshi_model_holt_winters,
+    [PSH_MODEL_ETS] = &pshi_model_ets,
+    [PSH_MODEL_THETA] = &pshi_model_theta,
+    [PSH_MODEL_DOTM] = &pshi_model_dotm,
+    [PSH_MODEL_CROSTON] = &pshi_model_croston,
+    [PSH_MODEL_SBA] = &pshi_model_sba,
+    [PSH_MODEL_TSB] = &pshi_model_tsb,
 };
 
 const pshi_model_class *pshi_model_class_of(uint32_t kind) {

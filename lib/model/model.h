@@ -60,6 +60,16 @@ typedef struct pshi_model_class {
 extern const pshi_model_class pshi_model_naive;
 extern const pshi_model_class pshi_model_seasonal_naive;
 extern const pshi_model_class pshi_model_combined;
+extern const pshi_model_class pshi_model_ses;
+extern const pshi_model_class pshi_model_holt;
+extern const pshi_model_class pshi_model_damped;
+extern const pshi_model_class pshi_model_holt_winters;
+extern const pshi_model_class pshi_model_ets;
+extern const pshi_model_class pshi_model_theta;
+extern const pshi_model_class pshi_model_dotm;
+extern const pshi_model_class pshi_model_croston;
+extern const pshi_model_class pshi_model_sba;
+extern const pshi_model_class pshi_model_tsb;
 
 /** @return the class or NULL. */
 const pshi_model_class *pshi_model_class_of(uint32_t kind);
