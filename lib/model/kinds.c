@@ -7,6 +7,10 @@
 static const pshi_model_class *const classes[] = {
     [PSH_MODEL_NAIVE] = &pshi_model_naive,
     [PSH_MODEL_SEASONAL_NAIVE] = &pshi_model_seasonal_naive,
+    [PSH_MODEL_LAG] = &pshi_model_lag,
+    [PSH_MODEL_SPAR] = &pshi_model_spar,
+    [PSH_MODEL_PROFILE] = &pshi_model_profile,
+    [PSH_MODEL_PROPHET] = &pshi_model_prophet,
 };
 
 const pshi_model_class *pshi_model_class_of(uint32_t kind) {
