@@ -18,11 +18,11 @@
 #define TREND_SD 5.0        /* of slope and offset */
 #define SEASON_SD 10.0
 #define X_SD 10.0
-#define MOST_ORDER 42u
-#define SHORT_ORDER 12u     /* of the shortest season; 42 of the others: sidebands of the shorter */
+#define MOST_ORDER 24u
+#define SHORT_ORDER 12u     /* of the shortest season; 24 of the others */
 #define MOST_X 64u
 #define MOST_TERMS (2 + MOST_CHANGES + 2 * (SHORT_ORDER + 2 * MOST_ORDER) + MOST_X)
-#define ROUNDS 12u          /* of reweighting */
+#define ROUNDS 8u           /* of reweighting */
 #define SHORT_HISTORY 8u    /* below: the mean alone */
 #define TAU 6.283185307179586
 #define MOST_COEFFICIENT 1e9
