@@ -2,7 +2,7 @@
 /*
  * Ridge regression (Hoerl & Kennard 1970) of y(t + h) on lags known at t, direct for groups of leads h (Hyndman &
  * Athanasopoulos call regressions on lags dynamic; direct against iterated: Marcellino, Stock & Watson 2006).
- * Everything stands relative to a base, the mean of the place in the season plus the current level of the residuals,
+ * Everything stands relative to a base, the mean of the place in the season plus the slow level of the residuals,
  * so that what ridge pulls to is a sensible forecast. Counts are regressed as log(1 + y).
  */
 #include <math.h>
@@ -14,7 +14,8 @@
 #include "model/leads.h"
 #include "model/model.h"
 
-#define FORGET 0.15   /* weight of a new value in its place of the season, at least */
+#define FORGET 0.2   /* weight of a new value in its place of the season, at least */
+#define RECENT 1.5    /* the oldest row weighs exp(-1.5) of the latest */
 #define HELD_OUT 5u   /* one row in so many, the latest, chooses the penalty */
 #define MOST_LOG 70.0 /* log1p(2^100) = 69.3 */
 #define LAST_VALUES 3u
@@ -107,11 +108,11 @@ static double place_at(const lag *s, int64_t ahead) {
 
 /* What the value `back` steps ago has over its place and the level. */
 static double over_base(const lag *s, uint32_t back) {
-    return value_back(s, back) - place_at(s, -(int64_t)back) - s->level;
+    return value_back(s, back) - place_at(s, -(int64_t)back) - s->slow;
 }
 
 static double base_at(const lag *s, uint32_t h) {
-    return place_at(s, h) + s->level;
+    return place_at(s, h) + s->slow;
 }
 
 /* The season's term group: about the target one season before, and two. */
@@ -133,7 +134,7 @@ static void terms_at(const lag *s, uint32_t h, const double *regressors, double 
         *x++ = over_base(s, k);
     for (k = 0; k < s->seasons; k++)
         x = season_terms(s, s->season[k], h, x);
-    *x++ = s->slow - s->level;
+    *x++ = s->level - s->slow;
     for (k = 0; k < s->x_count; k++)
         *x++ = regressors[k];
 }
@@ -161,6 +162,7 @@ typedef struct lag_rows {
     double *gram;    /* Shape [2][terms][terms]: rows that fit, rows held out */
     double *rhs;     /* Shape [2][terms] */
     double yy[2];
+    double weight[2];
     size_t count[2];
 } lag_rows;
 
@@ -178,14 +180,15 @@ static void add_row(const lag *s, const pshi_fit *in, size_t t, uint32_t g, lag_
     uint32_t h = pshi_leads_pick(g, in->horizon, t);
     lag_rows *r = &w->rows[g];
     size_t held = t + in->n / HELD_OUT >= in->n, p = s->terms;
-    double e;
+    double e, weight = exp(-RECENT * (double)(in->n - t) / (double)in->n);
 
     if (t + h >= in->n || (in->mask && in->mask[t + h]))
         return;
     terms_at(s, h, in->x ? in->x + (t + h) * in->x_count : NULL, w->x);
     e = seen(s, in->y[t + h]) - base_at(s, h);
-    pshi_gram_add(r->gram + held * p * p, r->rhs + held * p, w->x, p, e, 1);
-    r->yy[held] += e * e;
+    pshi_gram_add(r->gram + held * p * p, r->rhs + held * p, w->x, p, e, weight);
+    r->yy[held] += weight * e * e;
+    r->weight[held] += weight;
     r->count[held]++;
 }
 
@@ -237,7 +240,7 @@ static double choose_penalty(const lag_rows *r, size_t p, double *trial) {
 static void fit_group(lag *s, uint32_t g, lag_work *w) {
     lag_rows *r = &w->rows[g];
     size_t p = s->terms, i, rows;
-    double share = choose_penalty(r, p, w->trial), *b, *out = s->b + g * p, left, fit_share;
+    double share = choose_penalty(r, p, w->trial), *b, *out = s->b + g * p, left, widen;
 
     for (i = 0; i < p * p; i++)
         r->gram[i] += r->gram[p * p + i];
@@ -252,9 +255,9 @@ static void fit_group(lag *s, uint32_t g, lag_work *w) {
             left -= b[i] * r->rhs[i];
         }
     }
-    fit_share = rows > 2 * p && out[1] != 0 ? 1 + 2 * (double)p / (double)(rows - p) : 1; /* as final prediction error */
-    left = fmin(fmax(left, 1e-9 * r->yy[0]) * fit_share, r->yy[0]);
-    s->sd[g] = rows ? sqrt(left / (double)rows) : 0;
+    widen = rows > 2 * p ? 1 + 2 * (double)p / (double)(rows - p) : 1; /* as Akaike's final prediction error */
+    left = fmin(fmax(left, 1e-9 * r->yy[0]) * widen, r->yy[0]);
+    s->sd[g] = rows ? sqrt(left / (r->weight[0] + r->weight[1])) : (s->high - s->low) / 4;
     s->sd[g] = g ? fmax(s->sd[g], s->sd[g - 1]) : s->sd[g];
     s->penalty[g] = share < HUGE_VAL ? share : -1;
 }

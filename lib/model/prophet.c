@@ -248,7 +248,7 @@ static void fit_shape(prophet *s, const pshi_fit *in, prophet_work *w, uint32_t 
     for (j = 2; j < 2 + s->changes; j++)
         s->b[j] = CHANGE_SCALE;
     sum_up(s, in, w);
-    s->variance = fmax(0.1 * w->yy / rows, 1e-12);
+    s->variance = fmax(1e-3 * w->yy / rows, 1e-12); /* low: from above, the changes may never come up */
     find_mode(s, w, rounds, rows);
 }
 

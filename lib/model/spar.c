@@ -136,7 +136,7 @@ static void fit_group(spar *s, uint32_t g, const pshi_fit *in, const double *y, 
         left -= w->rhs[k] * w->x[k]; /* RSS = y'y - b'X'y - b'Pb: at most this */
     }
     left = fmin(fmax(left, 1e-9 * sum), sum);
-    s->sd[g] = rows > p ? sqrt(left / (double)(rows - p)) : rows ? sqrt(sum / (double)rows) : 0;
+    s->sd[g] = rows > p ? sqrt(left / (double)(rows - p)) : rows ? sqrt(sum / (double)rows) : -1;
 }
 
 static void keep_values(spar *s, const pshi_fit *in) {
@@ -168,7 +168,7 @@ static psh_status fit(const pshi_fit *in, void **state, size_t *bytes) {
         find_dy(s, y, in->n, y + in->n);
         for (g = 0; g < s->groups; g++) {
             fit_group(s, g, in, y, y + in->n, w);
-            s->sd[g] *= scale;
+            s->sd[g] = s->sd[g] < 0 ? (s->high - s->low) / 4 : s->sd[g] * scale; /* no row: from the range */
             s->sd[g] = g ? fmax(s->sd[g], s->sd[g - 1]) : s->sd[g];
         }
     }

@@ -533,10 +533,10 @@ static void saves_and_loads(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(refuses_events),    cmocka_unit_test(windows_recur),        cmocka_unit_test(learns_by_windows),
-        cmocka_unit_test(kinds_are_pooled),  cmocka_unit_test(host_knows),           cmocka_unit_test(behaves_like),
-        cmocka_unit_test(subjects_and_scopes), cmocka_unit_test(one_offs_and_seasons), cmocka_unit_test(overlapping),
-        cmocka_unit_test(extremes),          cmocka_unit_test(memory_fails),         cmocka_unit_test(saves_and_loads),
+        cmocka_unit_test(refuses_events),       cmocka_unit_test(windows_recur),   cmocka_unit_test(learns_by_windows),
+        cmocka_unit_test(kinds_are_pooled),     cmocka_unit_test(host_knows),      cmocka_unit_test(behaves_like),
+        cmocka_unit_test(subjects_and_scopes),  cmocka_unit_test(overlapping),     cmocka_unit_test(extremes),
+        cmocka_unit_test(one_offs_and_seasons), cmocka_unit_test(saves_and_loads), cmocka_unit_test(memory_fails),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
