@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Effects are log ratios (y + 1) / (base + 1), one a place of the event's window. Each is the posterior mean of a
- * normal law with normal observations (Gelman et al., "Bayesian data analysis", 3rd ed., 2.5 and 5.4): evidence from
- * farther away - another subject, another event of the kind, another place of the window - counts with the variance
- * between such things added to its own. The sets of evidence do not overlap: what is near is taken out of the wider.
+ * normal law with normal observations (Gelman et al., "Bayesian data analysis", 3rd ed., 2.5 and 5.4): evidence
+ * from farther away - another subject, another event of the kind, another place of the window - counts with the
+ * variance between such things added to its own. The sets of evidence are apart: the near is taken out of the wide.
  */
 #include <math.h>
 
@@ -179,7 +179,8 @@ static int look_at(const pshi_event *e, int64_t from, int64_t to, bucket_view *v
     return v->inside > 0;
 }
 
-static double factor_in(const pshi_calendar *c, const pshi_event *e, const psh_subject *subject, const bucket_view *v) {
+static double factor_in(
+    const pshi_calendar *c, const pshi_event *e, const psh_subject *subject, const bucket_view *v) {
     double sum = v->points - v->inside, effect = 0;
     uint32_t i;
 
@@ -254,12 +255,15 @@ double pshi_calendar_clean(double y, double factor) {
 }
 
 int pshi_calendar_masks(const pshi_calendar *c, const pshi_event_who *who, int64_t from, int64_t to) {
+    const pshi_calendar_event *e;
     int64_t start, end;
     size_t k;
 
-    for (k = 0; k < c->count; k++)
-        if (is_handled(c, &c->events[k], who) && pshi_event_window(&c->events[k].e, from, &start, &end) && start < to)
+    for (k = 0; k < c->count; k++) {
+        e = &c->events[k];
+        if (is_handled(c, e, who) && pshi_event_window(&e->e, from, &start, &end) && start < to)
             return 1;
+    }
     return 0;
 }
 
@@ -292,7 +296,8 @@ static void add_evidence(pshi_effect_table *t, const bucket_view *v, double p, d
 }
 
 static void learn_event(
-    pshi_calendar *c, pshi_calendar_event *e, const psh_subject *subject, const bucket_view *v, double p, double r) {
+    pshi_calendar *c, pshi_calendar_event *e, const psh_subject *subject, const bucket_view *v, double p,
+    double r) {
     uint32_t level, first = e->e.flags & PSHI_EVENT_ONE_OFF ? PSHI_LEVEL_EVENT : 0;
     pshi_effect_table *t;
 
@@ -316,6 +321,13 @@ static double own_log(double ratio, double others, const bucket_view *v) {
     return log(fmin(fmax(r, 1 / MOST_FACTOR), MOST_FACTOR));
 }
 
+/* Does a bucket lie in an event for a half or more? */
+static int teaches(
+    const pshi_calendar *c, const pshi_calendar_event *e, const pshi_event_who *who, int64_t from, int64_t to,
+    bucket_view *v) {
+    return is_handled(c, e, who) && look_at(&e->e, from, to, v) && 2 * v->inside >= v->points;
+}
+
 psh_status pshi_calendar_learn(
     pshi_calendar *c, const pshi_event_who *who, int64_t from, int64_t to, double y, double base) {
     double ratio, all, own;
@@ -325,13 +337,12 @@ psh_status pshi_calendar_learn(
     if (!(y >= 0 && base >= 0 && isfinite(y) && isfinite(base)) || from >= to)
         return PSH_E_INVALID;
     for (k = 0; k < c->count; k++)
-        if (is_handled(c, &c->events[k], who) && look_at(&c->events[k].e, from, to, &v) && 2 * v.inside >= v.points &&
-            need_all(c, &c->events[k].e, &who->subject) != PSH_OK)
+        if (teaches(c, &c->events[k], who, from, to, &v) && need_all(c, &c->events[k].e, &who->subject) != PSH_OK)
             return PSH_E_NOMEM;
     ratio = (y + 1) / (base + 1);
     all = pshi_calendar_effect(c, who, from, to);
     for (k = 0; k < c->count; k++) {
-        if (!is_handled(c, &c->events[k], who) || !look_at(&c->events[k].e, from, to, &v) || 2 * v.inside < v.points)
+        if (!teaches(c, &c->events[k], who, from, to, &v))
             continue;
         own = factor_in(c, &c->events[k].e, &who->subject, &v);
         learn_event(c, &c->events[k], &who->subject, &v, 1 / (NOISE + 1 / (base + 1)),

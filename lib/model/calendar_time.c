@@ -28,7 +28,7 @@ static int civil_start(const pshi_event *e, const pshi_civil *first, int64_t k, 
 
     if (day > most && e->missing_day == PSHI_SHORT_SKIP)
         return 0;
-    days = day <= most ? days_of(year, month, day) : days_of(year, month, most) + (e->missing_day == PSHI_SHORT_NEXT);
+    days = days_of(year, month, day <= most ? day : most) + (day > most && e->missing_day == PSHI_SHORT_NEXT);
     in_day = e->start - pshi_floor_div(e->start, PSH_DAY) * PSH_DAY;
     return !pshi_mul_i64(days, PSH_DAY, start) && !pshi_add_i64(*start, in_day, start);
 }

@@ -13,8 +13,8 @@ uint32_t pshi_leads_count(uint32_t horizon);
 /** @return the group of lead h >= 1, below count: leads beyond the last group's belong to it. */
 uint32_t pshi_leads_group(uint32_t count, uint32_t h);
 /**
- * The lead that row t of a group teaches: each row takes one, in turn through the group up to the horizon, so that a
- * fit costs as much for a wide group as for a narrow one.
+ * The lead that row t of a group teaches: each row takes one, in turn through the group up to the horizon, so that
+ * a fit costs as much for a wide group as for a narrow one.
  * @return 1..horizon
  */
 uint32_t pshi_leads_pick(uint32_t group, uint32_t horizon, size_t t);

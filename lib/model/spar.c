@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Sparse periodic auto-regression: Chen et al., "Energy-aware server provisioning and load dispatching for
- * connection-intensive internet services" (NSDI 2008), as used for database load by Taft et al., "P-Store: an elastic
- * database system with predictive provisioning" (SIGMOD 2018):
+ * connection-intensive internet services" (NSDI 2008), as used for the load of databases by Taft et al., "P-Store: an
+ * elastic database system with predictive provisioning" (SIGMOD 2018):
  *   y(t + h) = sum_k a_k y(t + h - k T) + sum_j b_j dy(t - j),  dy(i) = y(i) - 1/n sum_k y(i - k T)
  * with k = 1..n, j = 0..m-1. Beyond a period ahead k starts at the first round that is known.
  */
@@ -51,7 +51,7 @@ static spar *make_spar(psh_env *env, const spar *shape, size_t *bytes) {
     return s;
 }
 
-/* The longest season of which three rounds exist; of n rounds the rows need n, and two more teach where possible. */
+/* The longest season of which three rounds exist. A row needs n rounds; two more teach, where there are so many. */
 static void choose_shape(spar *s, const pshi_fit *in) {
     uint32_t k = in->seasons;
     size_t cycles, rows;

@@ -14,7 +14,9 @@ static double noise(uint64_t *r) {
 }
 
 static double trend(size_t i) {
-    return i < 300 ? 200 + 0.5 * (double)i : i < 500 ? 350 - 0.4 * (double)(i - 300) : 270 + 0.2 * (double)(i - 500);
+    double t = (double)i;
+
+    return i < 300 ? 200 + 0.5 * t : i < 500 ? 350 - 0.4 * (t - 300) : 270 + 0.2 * (t - 500);
 }
 
 static double season(size_t i) {
