@@ -113,7 +113,7 @@ size_t pshi_calendar_bytes(const pshi_calendar *c);
 
 /** Appends all of it. */
 void pshi_calendar_put(const pshi_calendar *c, pshi_writer *w);
-/** Marks the cursor where the bytes are bad. @return the calendar (maybe nonsense if marked), or NULL (no memory). */
+/** Marks the cursor where bytes are bad. @return the calendar (maybe nonsense if marked), or NULL (no memory). */
 pshi_calendar *pshi_calendar_take(psh_env *env, pshi_cursor *in);
 
 #endif

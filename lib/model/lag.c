@@ -17,6 +17,7 @@
 #define FORGET 0.2   /* weight of a new value in its place of the season, at least */
 #define RECENT 1.5    /* the oldest row weighs exp(-1.5) of the latest */
 #define HELD_OUT 5u   /* one row in so many, the latest, chooses the penalty */
+#define FEW_ROWS_PENALTY 2.0 /* where too few rows are left to choose by */
 #define MOST_LOG 70.0 /* log1p(2^100) = 69.3 */
 #define LAST_VALUES 3u
 #define PER_SEASON 4u
@@ -223,8 +224,8 @@ static double choose_penalty(const lag_rows *r, size_t p, double *trial) {
     double best = r->yy[1], share = HUGE_VAL, v, *b;
     size_t i;
 
-    if (r->count[1] < 8 || r->count[0] < 2 * p)
-        return r->count[0] + r->count[1] > 3 * p ? 0.1 : HUGE_VAL;
+    if (r->count[1] < 24 || r->count[0] < 4 * p)
+        return r->count[0] + r->count[1] > 3 * p ? FEW_ROWS_PENALTY : HUGE_VAL;
     for (i = 0; i < sizeof shares / sizeof *shares; i++) {
         if (!solve(r, p, shares[i], trial, &b))
             continue;

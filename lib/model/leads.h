@@ -19,7 +19,7 @@ uint32_t pshi_leads_group(uint32_t count, uint32_t h);
  */
 uint32_t pshi_leads_pick(uint32_t group, uint32_t horizon, size_t t);
 
-/** Offset into a ring of `size` values whose latest stands before `at`, `back` < size steps back from the latest. */
+/** Offset into a ring of `size` values whose latest stands before `at`: `back` < size steps before the latest. */
 static inline uint32_t pshi_ring_back(uint32_t at, uint32_t size, uint32_t back) {
     return at > back ? at - 1 - back : at + size - 1 - back;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The mean of each place in a season with exponential forgetting (the "hour of week" forecast of capacity planning),
+ * The mean of each place in a season with exponential forgetting (the "hour of week" forecast of capacity planning)
  * scaled or shifted by how the latest values stand to it.
  */
 #include <math.h>

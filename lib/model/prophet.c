@@ -2,8 +2,8 @@
 /*
  * Taylor & Letham, "Forecasting at scale" (The American Statistician 72, 2018): y = g + s + events, with g a
  * piecewise linear trend whose changes of slope have a Laplace prior (3.1), s Fourier series with a normal prior
- * (3.2), events as regressors (3.3). The mode of the posterior is found by ridge regressions whose weights are those
- * of the normal laws that bound the Laplace law from below (Hunter & Li 2005), the noise's variance between them.
+ * (3.2), events as regressors (3.3). The mode of the posterior is found by ridge regressions with the weights of
+ * the normal laws that bound the Laplace law from below (Hunter & Li 2005), the noise's variance between them.
  */
 #include <math.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Sparse periodic auto-regression: Chen et al., "Energy-aware server provisioning and load dispatching for
- * connection-intensive internet services" (NSDI 2008), as used for the load of databases by Taft et al., "P-Store: an
+ * connection-intensive internet services" (NSDI 2008), as used for loads of databases by Taft et al., "P-Store: An
  * elastic database system with predictive provisioning" (SIGMOD 2018):
  *   y(t + h) = sum_k a_k y(t + h - k T) + sum_j b_j dy(t - j),  dy(i) = y(i) - 1/n sum_k y(i - k T)
  * with k = 1..n, j = 0..m-1. Beyond a period ahead k starts at the first round that is known.
@@ -14,7 +14,7 @@
 #include "model/leads.h"
 #include "model/model.h"
 
-#define MOST_ROUNDS 7u  /* n and m as in P-Store */
+#define MOST_ROUNDS 7u  /* n: a week of days, where T is a day */
 #define MOST_RECENT 30u
 #define MOST_TERMS (MOST_ROUNDS + MOST_RECENT)
 #define RIDGE 1e-3      /* share of the diagonal that pulls to a_k = 1/n, b_j = 0 */
@@ -51,7 +51,10 @@ static spar *make_spar(psh_env *env, const spar *shape, size_t *bytes) {
     return s;
 }
 
-/* The longest season of which three rounds exist. A row needs n rounds; two more teach, where there are so many. */
+/*
+ * The longest season of which three rounds exist. A row needs n rounds; two more teach, where there are so many. With
+ * less, nothing is regressed: the season's last round, or the last value.
+ */
 static void choose_shape(spar *s, const pshi_fit *in) {
     uint32_t k = in->seasons;
     size_t cycles, rows;
@@ -59,10 +62,12 @@ static void choose_shape(spar *s, const pshi_fit *in) {
     while (k > 0 && in->season[k - 1] > in->n / 3)
         k--;
     s->period = k ? in->season[k - 1] : 1;
+    if (!k && in->seasons && in->season[0] <= in->n)
+        s->period = in->season[0];
     cycles = in->n / s->period;
-    s->rounds = cycles < 4 ? 1 : cycles - 2 < MOST_ROUNDS ? (uint32_t)(cycles - 2) : MOST_ROUNDS;
+    s->rounds = cycles < 4 || !k ? 1 : cycles - 2 < MOST_ROUNDS ? (uint32_t)(cycles - 2) : MOST_ROUNDS;
     rows = in->n - (size_t)s->rounds * s->period;
-    s->recent = rows / 10 < MOST_RECENT ? (uint32_t)(rows / 10) : MOST_RECENT;
+    s->recent = !k ? 0 : rows / 10 < MOST_RECENT ? (uint32_t)(rows / 10) : MOST_RECENT;
     s->groups = pshi_leads_count(in->horizon);
     s->keep = s->rounds * s->period + s->recent;
 }
@@ -128,7 +133,7 @@ static void fit_group(spar *s, uint32_t g, const pshi_fit *in, const double *y, 
         w->penalty[k] = RIDGE * w->gram[k * p + k];
         w->x[k] = w->rhs[k];
     }
-    if (rows < 2 * (size_t)p || !pshi_ridge(w->gram, w->rhs, w->penalty, p))
+    if (!s->recent || rows < 2 * (size_t)p || !pshi_ridge(w->gram, w->rhs, w->penalty, p))
         memset(w->rhs, 0, p * sizeof *w->rhs);
     left = sum;
     for (k = 0; k < p; k++) {
