@@ -96,8 +96,14 @@ double pshi_calendar_effect(const pshi_calendar *c, const pshi_event_who *who, i
 double pshi_calendar_apply(double base, double factor);
 /** The inverse: what a value would have been without its events, to go on with where a gap would lose the level. */
 double pshi_calendar_clean(double y, double factor);
-/** @return 1 if the value of [from, to) must not teach a season: an event that the calendar handles is in it. */
-int pshi_calendar_masks(const pshi_calendar *c, const pshi_event_who *who, int64_t from, int64_t to);
+/**
+ * Which buckets must not teach a season: an event that the calendar handles reaches into them.
+ * @param mask  Shape [n], out: 1 or 0
+ */
+void pshi_calendar_masks(
+    const pshi_calendar *c, const pshi_event_who *who, int64_t from, int64_t step_ns, uint32_t n, uint8_t *mask);
+/** The same of one bucket [from, to). @return 1 or 0. */
+int pshi_calendar_is_masked(const pshi_calendar *c, const pshi_event_who *who, int64_t from, int64_t to);
 /**
  * What was seen in a bucket, once each, against the forecast that knew nothing of events. Buckets without event
  * change nothing.

@@ -6,6 +6,7 @@
  * variance between such things added to its own. The sets of evidence are apart: the near is taken out of the wide.
  */
 #include <math.h>
+#include <string.h>
 
 #include "base/checked.h"
 #include "model/calendar_state.h"
@@ -197,24 +198,32 @@ static int bucket_at(int64_t from, int64_t step_ns, uint32_t i, int64_t *a, int6
     return !pshi_mul_i64(step_ns, i, a) && !pshi_add_i64(from, *a, a) && !pshi_add_i64(*a, step_ns, b);
 }
 
-static void multiply_event(
-    const pshi_calendar *c, const pshi_calendar_event *e, const pshi_event_who *who, int64_t from, int64_t step_ns,
-    uint32_t n, double *factor) {
-    int64_t a, b, start, end, ahead;
-    bucket_view v;
-    uint32_t i = 0;
+/* The first bucket from i on that a window of e reaches into. @return its index, with its bounds, or n: none. */
+static uint32_t next_touched(
+    const pshi_event *e, int64_t from, int64_t step_ns, uint32_t i, uint32_t n, int64_t *a, int64_t *b) {
+    int64_t start, end, ahead;
 
-    while (i < n && bucket_at(from, step_ns, i, &a, &b) && pshi_event_window(&e->e, a, &start, &end)) {
-        if (start >= b) {
-            if (pshi_sub_i64(start, from, &ahead) || ahead / step_ns >= n)
-                return;
-            i = (uint32_t)(ahead / step_ns);
-            continue;
-        }
-        if (look_at(&e->e, a, b, &v))
-            factor[i] *= factor_in(c, &e->e, &who->subject, &v);
-        i++;
+    while (i < n && bucket_at(from, step_ns, i, a, b) && pshi_event_window(e, *a, &start, &end)) {
+        if (start < *b)
+            return i;
+        if (pshi_sub_i64(start, from, &ahead) || ahead / step_ns >= n)
+            return n;
+        i = (uint32_t)(ahead / step_ns);
     }
+    return n;
+}
+
+static void multiply_event(
+    const pshi_calendar *c, const pshi_event *e, const pshi_event_who *who, int64_t from, int64_t step_ns,
+    uint32_t n, double *factor) {
+    int64_t a, b;
+    bucket_view v;
+    uint32_t i;
+
+    for (i = next_touched(e, from, step_ns, 0, n, &a, &b); i < n;
+         i = next_touched(e, from, step_ns, i + 1, n, &a, &b))
+        if (look_at(e, a, b, &v))
+            factor[i] *= factor_in(c, e, &who->subject, &v);
 }
 
 void pshi_calendar_effects(
@@ -229,7 +238,7 @@ void pshi_calendar_effects(
     for (k = 0; k < c->count; k++) {
         if (!is_handled(c, &c->events[k], who))
             continue;
-        multiply_event(c, &c->events[k], who, from, step_ns, n, factor);
+        multiply_event(c, &c->events[k].e, who, from, step_ns, n, factor);
         for (i = 0; i < n; i++)
             factor[i] = fmin(fmax(factor[i], 1 / MOST_FACTOR), MOST_FACTOR);
     }
@@ -254,17 +263,29 @@ double pshi_calendar_clean(double y, double factor) {
     return pshi_calendar_apply(y, 1 / factor);
 }
 
-int pshi_calendar_masks(const pshi_calendar *c, const pshi_event_who *who, int64_t from, int64_t to) {
-    const pshi_calendar_event *e;
-    int64_t start, end;
+void pshi_calendar_masks(
+    const pshi_calendar *c, const pshi_event_who *who, int64_t from, int64_t step_ns, uint32_t n, uint8_t *mask) {
+    int64_t a, b;
+    uint32_t i;
     size_t k;
 
-    for (k = 0; k < c->count; k++) {
-        e = &c->events[k];
-        if (is_handled(c, e, who) && pshi_event_window(&e->e, from, &start, &end) && start < to)
-            return 1;
+    memset(mask, 0, n);
+    for (k = 0; step_ns > 0 && k < c->count; k++) {
+        if (!is_handled(c, &c->events[k], who))
+            continue;
+        for (i = next_touched(&c->events[k].e, from, step_ns, 0, n, &a, &b); i < n;
+             i = next_touched(&c->events[k].e, from, step_ns, i + 1, n, &a, &b))
+            mask[i] = 1;
     }
-    return 0;
+}
+
+int pshi_calendar_is_masked(const pshi_calendar *c, const pshi_event_who *who, int64_t from, int64_t to) {
+    int64_t width;
+    uint8_t mask = 0;
+
+    if (to > from && !pshi_sub_i64(to, from, &width))
+        pshi_calendar_masks(c, who, from, width, 1, &mask);
+    return mask;
 }
 
 static psh_status need_all(pshi_calendar *c, const pshi_event *e, const psh_subject *subject) {

@@ -191,7 +191,7 @@ static void fields(pshi_fields *io, profile *s) {
     pshi_field_f64(io, &s->got, s->scaled ? 0 : -0x1p102, 0x1p102);
     pshi_field_f64(io, &s->expected, 0, 0x1p102);
     for (k = 0; k < LEADS; k++) {
-        pshi_field_u32(io, &s->lead[k], k ? s->lead[k - 1] + 1 : 1, PSH_MODEL_MOST_STEPS + 2);
+        pshi_field_u32(io, &s->lead[k], k ? s->lead[k - 1] + 1 : 1, k ? PSH_MODEL_MOST_STEPS + 2 : 1);
         pshi_field_f64(io, &s->sd[k], 0, PSHI_FIELD_MOST);
     }
     pshi_field_f32s(io, s->mean, s->m, s->scaled ? 0 : -0x1p101, 0x1p101);

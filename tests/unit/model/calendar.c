@@ -189,10 +189,10 @@ static void learns_by_windows(void **state) {
     assert_true(effect_of(c, &table, DAY0 + 4 * year + PSH_DAY + 6 * PSH_HOUR) > 1.8); /* the next one */
     assert_true(effect_of(c, &table, DAY0 + 2 * PSH_DAY) == 1);
     assert_true(effect_of(c, &table, DAY0 - PSH_HOUR) == 1);
-    assert_true(pshi_calendar_masks(c, &table, DAY0 + 3 * PSH_HOUR, DAY0 + 4 * PSH_HOUR));
-    assert_true(pshi_calendar_masks(c, &table, DAY0 - PSH_HOUR, DAY0 + 1));
-    assert_false(pshi_calendar_masks(c, &table, DAY0 - PSH_HOUR, DAY0));
-    assert_false(pshi_calendar_masks(c, &table, DAY0 + PSH_DAY, DAY0 + 2 * PSH_DAY));
+    assert_true(pshi_calendar_is_masked(c, &table, DAY0 + 3 * PSH_HOUR, DAY0 + 4 * PSH_HOUR));
+    assert_true(pshi_calendar_is_masked(c, &table, DAY0 - PSH_HOUR, DAY0 + 1));
+    assert_false(pshi_calendar_is_masked(c, &table, DAY0 - PSH_HOUR, DAY0));
+    assert_false(pshi_calendar_is_masked(c, &table, DAY0 + PSH_DAY, DAY0 + 2 * PSH_DAY));
     free_calendar(env, c);
 }
 
@@ -202,6 +202,7 @@ static void kinds_are_pooled(void **state) {
     pshi_calendar *c = new_calendar(&env);
     pshi_event e;
     double morning, evening, other[48];
+    uint8_t mask[48];
     uint64_t k;
 
     (void)state;
@@ -219,6 +220,12 @@ static void kinds_are_pooled(void **state) {
     assert_true(evening > 1.2 && evening < 1.55);
     pshi_calendar_effects(c, &table, e.start - PSH_DAY, PSH_HOUR, 48, other);
     assert_true(other[0] == 1 && other[23] == 1 && other[24 + 5] == morning && other[24 + 20] == evening);
+    pshi_calendar_masks(c, &table, e.start - PSH_DAY - 30 * PSH_MINUTE, PSH_HOUR, 48, mask);
+    for (k = 0; k < 48; k++)
+        assert_int_equal(mask[k], k >= 24);
+    pshi_calendar_masks(c, &table, e.start - PSH_DAY - 90 * PSH_MINUTE, PSH_HOUR, 48, mask);
+    for (k = 0; k < 48; k++)
+        assert_int_equal(mask[k], k >= 25);
     /* A day's bucket sees the mean of its hours. */
     morning = pshi_calendar_effect(c, &table, e.start, e.end);
     evening = 0;
@@ -321,7 +328,7 @@ static void subjects_and_scopes(void **state) {
     assert_ok(pshi_calendar_add(c, &e, NULL));
     who.segment = 0;
     assert_true(effect_of(c, &who, e.start) == 1);
-    assert_false(pshi_calendar_masks(c, &who, e.start, e.end));
+    assert_false(pshi_calendar_is_masked(c, &who, e.start, e.end));
     who.subject.table = 4;
     assert_true(effect_of(c, &who, e.start) > 1.9);
     free_calendar(env, c);
@@ -338,7 +345,7 @@ static void one_offs_and_seasons(void **state) {
     assert_ok(pshi_calendar_add(c, &e, NULL));
     teach(c, &table, DAY0, 6, 4);
     assert_true(effect_of(c, &table, DAY0 + 8 * PSH_HOUR) > 1.5);
-    assert_true(pshi_calendar_masks(c, &table, DAY0, DAY0 + PSH_HOUR));
+    assert_true(pshi_calendar_is_masked(c, &table, DAY0, DAY0 + PSH_HOUR));
     e = event_of(2, 50, DAY0 + 20 * PSH_DAY, PSH_DAY);
     assert_ok(pshi_calendar_add(c, &e, NULL));
     assert_true(effect_of(c, &table, e.start) == 1);
@@ -347,10 +354,10 @@ static void one_offs_and_seasons(void **state) {
     assert_ok(pshi_calendar_add(c, &e, NULL));
     teach(c, &table, e.start, 24, 3);
     assert_true(effect_of(c, &table, e.start + 7 * PSH_DAY) > 1.5);
-    assert_true(pshi_calendar_masks(c, &table, e.start, e.end));
+    assert_true(pshi_calendar_is_masked(c, &table, e.start, e.end));
     teach(c, &table, e.start + 7 * PSH_DAY, 24, 3);
     assert_true(effect_of(c, &table, e.start + 14 * PSH_DAY) == 1);
-    assert_false(pshi_calendar_masks(c, &table, e.start, e.end));
+    assert_false(pshi_calendar_is_masked(c, &table, e.start, e.end));
     free_calendar(env, c);
 }
 
