@@ -14,7 +14,7 @@
 #include "model/leads.h"
 #include "model/model.h"
 
-#define FORGET 0.2   /* weight of a new value in its place of the season, at least */
+#define FORGET 0.25  /* weight of a new value in its place of the season, at least */
 #define RECENT 1.5    /* the oldest row weighs exp(-1.5) of the latest */
 #define HELD_OUT 5u   /* one row in so many, the latest, chooses the penalty */
 #define FEW_ROWS_PENALTY 2.0 /* where too few rows are left to choose by */
@@ -22,7 +22,8 @@
 #define LAST_VALUES 3u
 #define PER_SEASON 4u
 #define MOST_X 64u
-#define MOST_TERMS (1 + LAST_VALUES + 3 * PER_SEASON + 1 + MOST_X)
+#define SHAPE_TERMS 3u
+#define MOST_TERMS (1 + LAST_VALUES + 3 * PER_SEASON + 1 + SHAPE_TERMS + MOST_X)
 
 typedef struct lag {
     uint32_t x_count;  /* first: pshi_model_class */
@@ -37,6 +38,9 @@ typedef struct lag {
     uint32_t places;   /* of the longest season, or 1 */
     uint32_t place;    /* of the next value */
     uint32_t visits;   /* rounds of the longest season ended, up to 1000 */
+    uint32_t short_places; /* of the shortest of several seasons, or 0 */
+    uint32_t short_place;
+    uint32_t short_visits;
     double scale;      /* mean size: the constant term */
     double low;        /* of what was seen; forecasts stay within one range of it */
     double high;
@@ -49,10 +53,12 @@ typedef struct lag {
     double *b;         /* Shape [groups][terms] */
     float *last;       /* Shape [keep], a ring */
     float *mean;       /* Shape [places] */
+    float *short_mean; /* Shape [short_places] */
 } lag;
 
 static size_t lag_bytes(const lag *s) {
-    return sizeof(lag) + (size_t)s->groups * s->terms * sizeof(double) + (s->keep + s->places) * sizeof(float);
+    return sizeof(lag) + (size_t)s->groups * s->terms * sizeof(double)
+         + (s->keep + s->places + s->short_places) * sizeof(float);
 }
 
 /* One block: the arrays stand behind the struct. */
@@ -67,6 +73,7 @@ static lag *make_lag(psh_env *env, const lag *shape, size_t *bytes) {
     s->b = (double *)(s + 1);
     s->last = (float *)(s->b + (size_t)s->groups * s->terms);
     s->mean = s->last + s->keep;
+    s->short_mean = s->mean + s->places;
     return s;
 }
 
@@ -74,8 +81,10 @@ static void shape_sizes(lag *s) {
     uint32_t longest = s->seasons ? s->season[s->seasons - 1] : 1;
 
     s->places = longest;
+    s->short_places = s->seasons > 1 ? s->season[0] : 0;
     s->keep = s->seasons ? 2 * longest + 1 : LAST_VALUES + 1;
     s->terms = 1 + LAST_VALUES + PER_SEASON * s->seasons + 1 + s->x_count;
+    s->terms += s->seasons > 1 ? SHAPE_TERMS : s->seasons;
 }
 
 static void choose_shape(lag *s, const pshi_fit *in) {
@@ -127,6 +136,21 @@ static double *season_terms(const lag *s, uint32_t m, uint32_t h, double *x) {
     return x;
 }
 
+/* The shape about the target: what its neighbours in time, and it on other days, would have it be. */
+static double *shape_terms(const lag *s, uint32_t h, double *x) {
+    double at = place_at(s, h);
+    int64_t ahead = h, day = s->season[0];
+
+    if (!s->seasons)
+        return x;
+    *x++ = place_at(s, ahead - 1) + place_at(s, ahead + 1) - 2 * at;
+    if (s->seasons < 2)
+        return x;
+    *x++ = place_at(s, ahead - day) + place_at(s, ahead + day) - 2 * at;
+    *x++ = (double)s->short_mean[(s->short_place + h - 1) % s->short_places] - at;
+    return x;
+}
+
 static void terms_at(const lag *s, uint32_t h, const double *regressors, double *x) {
     uint32_t k;
 
@@ -136,8 +160,19 @@ static void terms_at(const lag *s, uint32_t h, const double *regressors, double 
     for (k = 0; k < s->seasons; k++)
         x = season_terms(s, s->season[k], h, x);
     *x++ = s->level - s->slow;
+    x = shape_terms(s, h, x);
     for (k = 0; k < s->x_count; k++)
         *x++ = regressors[k];
+}
+
+static void push_short(lag *s, double y) {
+    float *mean = &s->short_mean[s->short_place];
+    double old = s->short_visits ? (double)*mean : y;
+    double weight = fmax(FORGET * s->short_places / s->places, 1 / ((double)s->short_visits + 1));
+
+    *mean = (float)(old + weight * (y - old));
+    s->short_place = s->short_place + 1 == s->short_places ? 0 : s->short_place + 1;
+    s->short_visits += !s->short_place && s->short_visits < 1000 ? 1 : 0;
 }
 
 /* One value more, as it is regressed. */
@@ -157,6 +192,8 @@ static void push(lag *s, double y) {
     s->have += s->have < s->keep ? 1 : 0;
     s->low = fmin(s->low, y);
     s->high = fmax(s->high, y);
+    if (s->short_places)
+        push_short(s, y);
 }
 
 typedef struct lag_rows {
@@ -401,6 +438,8 @@ static void fields(pshi_fields *io, lag *s) {
     pshi_field_u32(io, &s->have, 1, s->keep);
     pshi_field_u32(io, &s->place, 0, s->places - 1);
     pshi_field_u32(io, &s->visits, 0, 1000);
+    pshi_field_u32(io, &s->short_place, 0, s->short_places ? s->short_places - 1 : 0);
+    pshi_field_u32(io, &s->short_visits, 0, 1000);
     pshi_field_f64(io, &s->scale, 0, most);
     pshi_field_f64(io, &s->low, -most, most);
     pshi_field_f64(io, &s->high, s->low, most);
@@ -413,6 +452,7 @@ static void fields(pshi_fields *io, lag *s) {
     pshi_field_f64s(io, s->b, (size_t)s->groups * s->terms, -1e6, 1e6);
     pshi_field_f32s(io, s->last, s->keep, -1.01 * most, 1.01 * most);
     pshi_field_f32s(io, s->mean, s->places, -1.01 * most, 1.01 * most);
+    pshi_field_f32s(io, s->short_mean, s->short_places, -1.01 * most, 1.01 * most);
 }
 
 static void save(const void *state, pshi_writer *w) {

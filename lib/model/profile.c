@@ -23,7 +23,6 @@ typedef struct profile {
     double expected;   /* scaled: the same of the means */
     double sd[LEADS];  /* of errors at the leads below */
     uint32_t lead[LEADS];
-    uint32_t unused;
     float mean[];      /* Shape [m] */
 } profile;
 
