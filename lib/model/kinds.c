@@ -18,6 +18,10 @@ static const pshi_model_class *const classes[] = {
     [PSH_MODEL_CROSTON] = &pshi_model_croston,
     [PSH_MODEL_SBA] = &pshi_model_sba,
     [PSH_MODEL_TSB] = &pshi_model_tsb,
+    [PSH_MODEL_LAG] = &pshi_model_lag,
+    [PSH_MODEL_SPAR] = &pshi_model_spar,
+    [PSH_MODEL_PROFILE] = &pshi_model_profile,
+    [PSH_MODEL_PROPHET] = &pshi_model_prophet,
 };
 
 const pshi_model_class *pshi_model_class_of(uint32_t kind) {

@@ -293,6 +293,8 @@ static psh_model *decode(psh_env *env, pshi_cursor *c) {
         return m;
     }
     m->state = m->class->load(env, c, &m->bytes);
+    if (m->state && m->class->takes_x && *(const uint32_t *)m->state != m->x_count)
+        pshi_read_bad(c); /* or forecasts would read past the caller's regressors */
     if (m->state)
         return m;
     pshi_free(env, m);

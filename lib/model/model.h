@@ -39,7 +39,7 @@ typedef struct pshi_ahead {
  */
 typedef struct pshi_model_class {
     const char *name;
-    uint32_t takes_x;
+    uint32_t takes_x; /* 1: regressors; the state then begins with a uint32_t, how many */
     /** @return PSH_OK, PSH_E_NOMEM; *bytes is the size of the block. */
     psh_status (*fit)(const pshi_fit *in, void **state, size_t *bytes);
     /** One value more. */
@@ -70,6 +70,10 @@ extern const pshi_model_class pshi_model_dotm;
 extern const pshi_model_class pshi_model_croston;
 extern const pshi_model_class pshi_model_sba;
 extern const pshi_model_class pshi_model_tsb;
+extern const pshi_model_class pshi_model_profile;
+extern const pshi_model_class pshi_model_lag;
+extern const pshi_model_class pshi_model_spar;
+extern const pshi_model_class pshi_model_prophet;
 
 /** @return the class or NULL. */
 const pshi_model_class *pshi_model_class_of(uint32_t kind);
