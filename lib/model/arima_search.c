@@ -127,8 +127,8 @@ static void finish(search *s, pshi_arima_result *out) {
     int tries;
 
     *out = *(s->best ? s->best : s->tried);
+    s->w->left = FINAL_WORK;
     for (tries = 0; tries < 4 && !s->exact && (next = best_left(s)) != NULL; tries++) {
-        s->w->left = FINAL_WORK;
         if (pshi_arima_ar_lag(&next->order) > s->w->width || pshi_arima_ma_lag(&next->order) > s->w->width ||
             pshi_arima_cost(s->w, &next->order, 1) * FINAL_CALLS > FINAL_WORK)
             return;
