@@ -8,6 +8,7 @@ static const pshi_model_class *const classes[] = {
     [PSH_MODEL_NAIVE] = &pshi_model_naive,
     [PSH_MODEL_SEASONAL_NAIVE] = &pshi_model_seasonal_naive,
     [PSH_MODEL_ARIMA] = &pshi_model_arima,
+    [PSH_MODEL_BATS] = &pshi_model_bats,
 };
 
 const pshi_model_class *pshi_model_class_of(uint32_t kind) {

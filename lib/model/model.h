@@ -60,6 +60,7 @@ typedef struct pshi_model_class {
 extern const pshi_model_class pshi_model_naive;
 extern const pshi_model_class pshi_model_seasonal_naive;
 extern const pshi_model_class pshi_model_arima;
+extern const pshi_model_class pshi_model_bats;
 
 /** @return the class or NULL. */
 const pshi_model_class *pshi_model_class_of(uint32_t kind);
