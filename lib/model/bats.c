@@ -283,8 +283,8 @@ static void number_fields(pshi_fields *io, bats *s) {
     pshi_field_f64s(io, m->ma, m->form.q, -2, 2);
     pshi_field_f64(io, &x->level, -PSHI_BATS_MOST_STATE, PSHI_BATS_MOST_STATE);
     pshi_field_f64(io, &x->slope, -PSHI_BATS_MOST_STATE, PSHI_BATS_MOST_STATE);
-    pshi_field_f64s(io, x->s, m->harmonics, -PSHI_BATS_MOST_STATE, PSHI_BATS_MOST_STATE);
-    pshi_field_f64s(io, x->star, m->harmonics, -PSHI_BATS_MOST_STATE, PSHI_BATS_MOST_STATE);
+    pshi_field_f64s(io, x->s, m->harmonics, -PSHI_FIELD_MOST, PSHI_FIELD_MOST);
+    pshi_field_f64s(io, x->star, m->harmonics, -PSHI_FIELD_MOST, PSHI_FIELD_MOST);
     pshi_field_f64s(io, x->d, m->form.p, -PSHI_BATS_MOST_STATE, PSHI_BATS_MOST_STATE);
     pshi_field_f64s(io, x->e, m->form.q, -PSHI_BATS_MOST_STATE, PSHI_BATS_MOST_STATE);
     pshi_field_u32(io, &s->power, 0, 2);

@@ -85,8 +85,8 @@ typedef struct pshi_bats_fit {
 
 /** @return PSH_OK, PSH_E_NOMEM. f->block is to be freed. */
 psh_status pshi_bats_fit_begin(pshi_bats_fit *f, psh_env *env, const double *y, size_t n);
-/** Starts a form: usual parameters, seeds by least squares. */
-void pshi_bats_start(pshi_bats_fit *f, const pshi_bats_form *form);
+/** Starts a form, seeds by least squares: a level that moves, or, if `moving`, seasons that do over AR(1) errors. */
+void pshi_bats_start(pshi_bats_fit *f, const pshi_bats_form *form, int moving);
 /** The form of f->model, from its parameters and seeds on, or from others set so; at most `rounds` steps. */
 void pshi_bats_improve(pshi_bats_fit *f, int rounds);
 /** @return parameters of the form. */

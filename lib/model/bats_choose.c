@@ -10,6 +10,7 @@
 
 #define WIDE PSHI_BATS_MOST_SEEDS
 #define ROUNDS_TRY 4
+#define ROUNDS_MORE 4
 #define ROUNDS_LAST 12
 
 /* Level, line, then cosine and sine of every harmonic, season after season. */
@@ -202,29 +203,40 @@ static void try_errors(pshi_bats_fit *f, kept *best, uint32_t p, uint32_t q) {
         keep(f, best);
 }
 
+static void try_start(pshi_bats_fit *f, kept *best, const pshi_bats_form *form, int moving) {
+    pshi_bats_form o = *form;
+
+    o.p = moving ? 1 : 0;
+    if (!is_bearable(f, &o))
+        return;
+    pshi_bats_start(f, &o, moving);
+    pshi_bats_improve(f, ROUNDS_TRY);
+    if (f->aic < best->aic)
+        keep(f, best);
+}
+
 void pshi_bats_choose(pshi_bats_fit *f, const pshi_bats_form *base) {
     static const uint32_t errors[][2] = { { 1, 0 }, { 1, 1 }, { 2, 0 }, { 2, 1 }, { 2, 2 } };
     pshi_bats_form form = *base;
     kept best;
-    uint32_t trend, i;
+    uint32_t i;
 
     form.trend = form.p = form.q = 0;
-    pshi_bats_start(f, &form);
+    pshi_bats_start(f, &form, 0);
     if (!is_bearable(f, &form))
         return;
-    pshi_bats_improve(f, ROUNDS_TRY);
     keep(f, &best);
-    for (trend = 1; trend <= PSHI_BATS_TREND_DAMPED; trend++) {
-        form.trend = trend;
-        if (!is_bearable(f, &form))
-            continue;
-        pshi_bats_start(f, &form);
-        pshi_bats_improve(f, ROUNDS_TRY);
-        if (f->aic < best.aic)
-            keep(f, &best);
+    for (form.trend = 0; form.trend <= PSHI_BATS_TREND_DAMPED; form.trend++) {
+        try_start(f, &best, &form, 0);
+        try_start(f, &best, &form, 1);
     }
+    restore(f, &best);
+    pshi_bats_improve(f, ROUNDS_MORE);
+    if (f->aic < best.aic)
+        keep(f, &best);
     for (i = 0; i < sizeof errors / sizeof *errors; i++)
-        try_errors(f, &best, errors[i][0], errors[i][1]);
+        if (errors[i][0] != best.model.form.p || errors[i][1] != best.model.form.q)
+            try_errors(f, &best, errors[i][0], errors[i][1]);
     restore(f, &best);
     pshi_bats_improve(f, ROUNDS_LAST);
     if (f->aic > best.aic)

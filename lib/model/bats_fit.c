@@ -17,6 +17,9 @@
 #define PHI_SPAN 0.199
 #define GROWTH 5     /* a line's squared influence doubles twice from half the series to all of it: that is allowed */
 #define LEAST_STEPS 100
+#define ANGLES 64
+#define BATCH 4u
+#define FIRST_GAMMA 0.01
 #define HELD 1e8     /* damping of what is to stay */
 
 uint32_t pshi_bats_params(const pshi_bats_form *form) {
@@ -122,10 +125,27 @@ static int is_stable(const pshi_bats_fit *f, const pshi_bats *m) {
     return late <= GROWTH * early;
 }
 
+/* Adds BATCH rows at once, so that each element of gram is fetched once for all of them. */
+static void add_rows(double *gram, double *rhs, double (*x)[WIDE], uint32_t wide, const double *e) {
+    uint32_t i, j;
+    double a, b, c, d, *to;
+
+    for (i = 0; i < wide; i++) {
+        a = x[0][i];
+        b = x[1][i];
+        c = x[2][i];
+        d = x[3][i];
+        to = gram + (size_t)i * wide;
+        for (j = 0; j <= i; j++)
+            to[j] += (a * x[0][j] + b * x[1][j]) + (c * x[2][j] + d * x[3][j]);
+        rhs[i] += (a * e[0] + b * e[1]) + (c * e[2] + d * e[3]);
+    }
+}
+
 /* Normal equations of the step in k parameters and all seeds. @return their size. */
 static uint32_t normal_equations(pshi_bats_fit *f, uint32_t k, double *rhs) {
     uint32_t i, wide = k + 1 + (f->model.form.trend != 0) + 2 * f->model.harmonics;
-    double row[WIDE];
+    double rows[BATCH][WIDE];
     pshi_bats_state v;
     size_t t;
 
@@ -134,11 +154,14 @@ static uint32_t normal_equations(pshi_bats_fit *f, uint32_t k, double *rhs) {
     pshi_bats_dual(&f->model, &v);
     for (t = 0; t < f->n; t++) {
         for (i = 0; i < k; i++)
-            row[i] = f->jac[i * f->n + t];
-        pshi_bats_seeds(&f->model, &v, row + k);
-        pshi_gram_add(f->gram, rhs, row, wide, f->e[t], 1);
+            rows[t % BATCH][i] = f->jac[i * f->n + t];
+        pshi_bats_seeds(&f->model, &v, rows[t % BATCH] + k);
+        if (t % BATCH == BATCH - 1)
+            add_rows(f->gram, rhs, rows, wide, f->e + t - (BATCH - 1));
         pshi_bats_dual_next(&f->model, &v);
     }
+    for (t -= t % BATCH; t < f->n; t++)
+        pshi_gram_add(f->gram, rhs, rows[t % BATCH], wide, f->e[t], 1);
     return wide;
 }
 
@@ -148,17 +171,51 @@ static void count_aic(pshi_bats_fit *f) {
     f->aic = (double)f->n * log(f->sse > 1e-300 ? f->sse : 1e-300) + 2 * (seeds + pshi_bats_params(&f->model.form));
 }
 
-void pshi_bats_start(pshi_bats_fit *f, const pshi_bats_form *form) {
-    static const double start[PSHI_BATS_MOST_PARAMS] = { 0.1, 0.005, 2.2 };
+/*
+ * A direction of (gamma1, gamma2) in which all harmonics of a season fade while the level stands still: to first
+ * order harmonic j fades by (gamma1 cos - gamma2 sin of its angle) / 2 a step; this is the one of the best worst.
+ */
+static void fading_gammas(const pshi_bats *m, uint32_t first, uint32_t count, double size, double *gamma) {
+    double best = -2, worst, fade, angle;
+    uint32_t i, j;
+
+    for (i = 0; i < ANGLES; i++) {
+        angle = 6.283185307179586 * i / ANGLES;
+        for (j = first, worst = 2; j < first + count; j++) {
+            fade = cos(angle) * m->cosine[j] - sin(angle) * m->sine[j];
+            worst = fade < worst ? fade : worst;
+        }
+        if (worst > best) {
+            best = worst;
+            gamma[0] = size * cos(angle);
+            gamma[1] = size * sin(angle);
+        }
+    }
+}
+
+static void start_params(pshi_bats_fit *f, int moving) {
+    static const double still[] = { 0.1, 0.005, 2.2 }, with_season[] = { 0.01, 0.0002, 2.2 };
+    const pshi_bats_form *form = &f->model.form;
+    uint32_t i, n = 1 + form->trend, first = 0;
+
+    memset(f->beta, 0, sizeof f->beta);
+    memcpy(f->beta, moving ? with_season : still, n * sizeof *still);
+    for (i = 0; i < form->seasons; first += form->count[i++], n += 2)
+        if (moving)
+            fading_gammas(&f->model, first, form->count[i], FIRST_GAMMA, f->beta + n);
+    if (form->p)
+        f->beta[n] = moving ? 1 : 0.1;
+}
+
+void pshi_bats_start(pshi_bats_fit *f, const pshi_bats_form *form, int moving) {
     double rhs[WIDE], none[WIDE] = { 0 };
     uint32_t wide;
 
     memset(&f->model, 0, sizeof f->model);
     memset(&f->seed, 0, sizeof f->seed);
-    memset(f->beta, 0, sizeof f->beta);
     f->model.form = *form;
     pshi_bats_turns(&f->model);
-    memcpy(f->beta, start, (1 + form->trend) * sizeof *start);
+    start_params(f, moving);
     set_params(&f->model, f->beta);
     f->sse = run(f, &f->model, &f->seed, f->e);
     wide = normal_equations(f, 0, rhs);

@@ -76,6 +76,7 @@ double pshi_bats_predict(const pshi_bats *m, const pshi_bats_state *x) {
     return sum;
 }
 
+/* Turning does not grow, and d is bounded: the seasons' states need no cut. */
 void pshi_bats_advance(const pshi_bats *m, pshi_bats_state *x, double e) {
     double d = cut(expected_error(m, x) + e), s;
     uint32_t i;
@@ -84,8 +85,8 @@ void pshi_bats_advance(const pshi_bats *m, pshi_bats_state *x, double e) {
     x->slope = cut(m->phi * x->slope + m->beta * d);
     for (i = 0; i < m->harmonics; i++) {
         s = x->s[i];
-        x->s[i] = cut(m->cosine[i] * s + m->sine[i] * x->star[i] + m->gain[i] * d);
-        x->star[i] = cut(m->cosine[i] * x->star[i] - m->sine[i] * s + m->gain_star[i] * d);
+        x->s[i] = m->cosine[i] * s + m->sine[i] * x->star[i] + m->gain[i] * d;
+        x->star[i] = m->cosine[i] * x->star[i] - m->sine[i] * s + m->gain_star[i] * d;
     }
     x->d[1] = x->d[0];
     x->d[0] = d;
