@@ -119,7 +119,7 @@ static psh_status make_state(
     s->model = f->model;
     s->x = f->seed;
     sse = pshi_bats_run(&s->model, &s->x, p->z, p->n, f->e);
-    used = 1 + (s->model.form.trend != 0) + 2.0 * s->model.harmonics + pshi_bats_params(&s->model.form);
+    used = (double)pshi_bats_seed_count(&s->model) + pshi_bats_params(&s->model.form);
     s->variance = (sse < 1e100 ? sse : 1e100) / fmax(n - used, n / 2);
     s->power = p->power;
     s->scale = p->scale;

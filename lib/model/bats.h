@@ -65,6 +65,8 @@ double pshi_bats_run(const pshi_bats *m, pshi_bats_state *x, const double *y, si
 /** The row by which an innovation falls with the seed: w at first; pshi_bats_dual_next gives the next one's. */
 void pshi_bats_dual(const pshi_bats *m, pshi_bats_state *v);
 void pshi_bats_dual_next(const pshi_bats *m, pshi_bats_state *v);
+/** @return seeds that matter. */
+uint32_t pshi_bats_seed_count(const pshi_bats *m);
 /** Seeds as a vector: level, slope if there is a trend, then s and star by harmonic. @return how many. */
 uint32_t pshi_bats_seeds(const pshi_bats *m, const pshi_bats_state *x, double *out);
 void pshi_bats_seed_add(const pshi_bats *m, pshi_bats_state *x, const double *by);
@@ -80,7 +82,7 @@ typedef struct pshi_bats_fit {
     pshi_bats model;
     pshi_bats_state seed;
     double beta[PSHI_BATS_MOST_PARAMS]; /* unconstrained parameters */
-    double sse, aic;
+    double sse, aic, aicc;
 } pshi_bats_fit;
 
 /** @return PSH_OK, PSH_E_NOMEM. f->block is to be freed. */
@@ -101,7 +103,7 @@ uint32_t pshi_bats_params(const pshi_bats_form *form);
  * @return PSH_OK, PSH_E_NOMEM.
  */
 psh_status pshi_bats_harmonics(psh_env *env, const double *y, size_t n, pshi_bats_form *form, double *log_sse);
-/** Trend and ARMA orders by AIC. The best fit is in *f. */
+/** Trend and ARMA orders by AICc. The best fit is in *f. */
 void pshi_bats_choose(pshi_bats_fit *f, const pshi_bats_form *base);
 
 #endif

@@ -24,7 +24,7 @@ static uint32_t waves(const pshi_bats *m, const uint32_t *multiple, size_t t, si
         for (j = 0; j < m->form.count[i]; j++, k++) {
             angle = 6.283185307179586 * (double)((uint64_t)multiple[k] * t % m->form.season[i]) / m->form.season[i];
             row[at++] = cos(angle);
-            row[at++] = sin(angle);
+            row[at++] = 2 * multiple[k] == m->form.season[i] ? 0 : sin(angle);
         }
     }
     return at;
@@ -160,7 +160,7 @@ typedef struct kept {
     pshi_bats model;
     pshi_bats_state seed;
     double beta[PSHI_BATS_MOST_PARAMS];
-    double sse, aic;
+    double sse, aic, aicc;
 } kept;
 
 static void keep(const pshi_bats_fit *f, kept *k) {
@@ -169,6 +169,7 @@ static void keep(const pshi_bats_fit *f, kept *k) {
     memcpy(k->beta, f->beta, sizeof k->beta);
     k->sse = f->sse;
     k->aic = f->aic;
+    k->aicc = f->aicc;
 }
 
 static void restore(pshi_bats_fit *f, const kept *k) {
@@ -177,6 +178,7 @@ static void restore(pshi_bats_fit *f, const kept *k) {
     memcpy(f->beta, k->beta, sizeof k->beta);
     f->sse = k->sse;
     f->aic = k->aic;
+    f->aicc = k->aicc;
 }
 
 static int is_bearable(const pshi_bats_fit *f, const pshi_bats_form *form) {
@@ -199,7 +201,7 @@ static void try_errors(pshi_bats_fit *f, kept *best, uint32_t p, uint32_t q) {
     if (p)
         f->beta[k] = first != 0 ? first : 0.1;
     pshi_bats_improve(f, ROUNDS_TRY);
-    if (f->aic < best->aic)
+    if (f->aicc < best->aicc)
         keep(f, best);
 }
 
@@ -211,7 +213,7 @@ static void try_start(pshi_bats_fit *f, kept *best, const pshi_bats_form *form, 
         return;
     pshi_bats_start(f, &o, moving);
     pshi_bats_improve(f, ROUNDS_TRY);
-    if (f->aic < best->aic)
+    if (f->aicc < best->aicc)
         keep(f, best);
 }
 
@@ -232,13 +234,13 @@ void pshi_bats_choose(pshi_bats_fit *f, const pshi_bats_form *base) {
     }
     restore(f, &best);
     pshi_bats_improve(f, ROUNDS_MORE);
-    if (f->aic < best.aic)
+    if (f->aicc < best.aicc)
         keep(f, &best);
     for (i = 0; i < sizeof errors / sizeof *errors; i++)
         if (errors[i][0] != best.model.form.p || errors[i][1] != best.model.form.q)
             try_errors(f, &best, errors[i][0], errors[i][1]);
     restore(f, &best);
     pshi_bats_improve(f, ROUNDS_LAST);
-    if (f->aic > best.aic)
+    if (f->aicc > best.aicc)
         restore(f, &best);
 }

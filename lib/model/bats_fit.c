@@ -166,9 +166,10 @@ static uint32_t normal_equations(pshi_bats_fit *f, uint32_t k, double *rhs) {
 }
 
 static void count_aic(pshi_bats_fit *f) {
-    double seeds = 1 + (f->model.form.trend != 0) + 2.0 * f->model.harmonics;
+    double k = (double)pshi_bats_seed_count(&f->model) + pshi_bats_params(&f->model.form), rest = (double)f->n - k - 1;
 
-    f->aic = (double)f->n * log(f->sse > 1e-300 ? f->sse : 1e-300) + 2 * (seeds + pshi_bats_params(&f->model.form));
+    f->aic = (double)f->n * log(f->sse > 1e-300 ? f->sse : 1e-300) + 2 * k;
+    f->aicc = rest > 0 ? f->aic + 2 * k * (k + 1) / rest : HUGE_VAL;
 }
 
 /*

@@ -6,6 +6,8 @@
 
 #include "model/bats.h"
 
+#define MOST_FULL 8u /* seasons up to here may have all their harmonics, the one of half a season too */
+
 static double cut(double x) {
     return x > PSHI_BATS_MOST_STATE ? PSHI_BATS_MOST_STATE : x > -PSHI_BATS_MOST_STATE ? x : -PSHI_BATS_MOST_STATE;
 }
@@ -23,7 +25,7 @@ static int is_shared(const uint32_t *season, uint32_t which, uint32_t j) {
 uint32_t pshi_bats_multiples(const uint32_t *season, uint32_t which, uint32_t most, uint32_t *out) {
     uint32_t j, n = 0;
 
-    for (j = 1; n < most && 2 * j < season[which]; j++) {
+    for (j = 1; n < most && 2 * j < season[which] + (season[which] <= MOST_FULL); j++) {
         if (is_shared(season, which, j))
             continue;
         if (out)
@@ -44,7 +46,7 @@ int pshi_bats_turns(pshi_bats *m) {
         for (j = 0; j < m->form.count[i]; j++, n++) {
             angle = 6.283185307179586 * multiple[j] / m->form.season[i];
             m->cosine[n] = cos(angle);
-            m->sine[n] = sin(angle);
+            m->sine[n] = 2 * multiple[j] == m->form.season[i] ? 0 : sin(angle);
         }
     }
     m->harmonics = n;
@@ -138,6 +140,14 @@ void pshi_bats_dual_next(const pshi_bats *m, pshi_bats_state *v) {
     v->d[1] = -m->ar[1] * e;
     v->e[0] = v->e[1] - m->ma[0] * e;
     v->e[1] = -m->ma[1] * e;
+}
+
+uint32_t pshi_bats_seed_count(const pshi_bats *m) {
+    uint32_t i, n = 1 + (m->form.trend != 0) + 2 * m->harmonics;
+
+    for (i = 0; i < m->harmonics; i++)
+        n -= m->sine[i] == 0; /* half a season: its star is never seen */
+    return n;
 }
 
 uint32_t pshi_bats_seeds(const pshi_bats *m, const pshi_bats_state *x, double *out) {
