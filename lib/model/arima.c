@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Seasonal ARIMA with order selection: Hyndman & Khandakar, "Automatic time series forecasting: the forecast package
- * for R", J. Statistical Software 27(3), 2008. The model goes on as a difference equation over rings of values and of
- * what past innovations still add (Box & Jenkins, "Time Series Analysis", chapter 5). */
+/* Seasonal ARIMA with order selection: Hyndman & Khandakar, "Automatic time series forecasting: the forecast
+ * package for R", J. Statistical Software 27(3), 2008. The model goes on as a difference equation over rings of
+ * values and of what past innovations still add (Box & Jenkins, "Time Series Analysis", chapter 5). */
 #include "model/arima.h"
 
 #include <math.h>
@@ -144,7 +144,8 @@ static void fit_trivial(const prepared *p, pshi_arima_result *r) {
 }
 
 static psh_status make_state(
-    const pshi_fit *in, const prepared *p, pshi_arima_work *w, const pshi_arima_result *r, void **state, size_t *bytes) {
+    const pshi_fit *in, const prepared *p, pshi_arima_work *w, const pshi_arima_result *r, void **state,
+    size_t *bytes) {
     arima *s;
     double n = (double)p->n_x, log_scale = log(p->scale);
     uint32_t i, k = pshi_arima_count(&r->order);

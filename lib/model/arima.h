@@ -60,7 +60,7 @@ typedef struct pshi_arima_work {
 
 /* arima_poly.c */
 
-/** Coefficients of a stationary AR(n) from partial autocorrelations (Durbin-Levinson). In place, n <= 64 or scratch. */
+/** Coefficients of a stationary AR(n) from partial autocorrelations (Durbin-Levinson), in place. */
 void pshi_arima_from_partial(double *a, uint32_t n);
 /** The inverse, in place, with scratch of Shape [n]. @return 1, or 0 if the polynomial is not stationary. */
 int pshi_arima_to_partial(double *a, uint32_t n, double *scratch);

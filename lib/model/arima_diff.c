@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* How often to difference: the test of Kwiatkowski, Phillips, Schmidt & Shin (J. Econometrics 54, 1992), and the
- * strength of the season (Wang, Smith & Hyndman, "Characteristic-based clustering for time series data", 2006) after
- * STL (Cleveland, Cleveland, McRae & Terpenning, J. Official Statistics 6, 1990) with R's default windows. */
+ * strength of the season (Wang, Smith & Hyndman, "Characteristic-based clustering for time series data", 2006)
+ * after STL (Cleveland, Cleveland, McRae & Terpenning, J. Official Statistics 6, 1990) with R's default windows. */
 #include <math.h>
 #include <string.h>
 

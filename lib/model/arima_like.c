@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Residuals of an ARMA model: conditional (Box & Jenkins, "Time Series Analysis", chapter 7), and exact by the
  * innovations algorithm applied to a transformed series (Ansley, "An algorithm for the exact likelihood of a mixed
- * autoregressive-moving average process", Biometrika 66, 1979; Brockwell & Davis, "Time Series: Theory and Methods",
- * sections 5.3 and 8.7). It gives the likelihood that a Kalman filter gives, without a state of squared size. */
+ * autoregressive-moving average process", Biometrika 66, 1979; Brockwell & Davis, "Time Series: Theory and
+ * Methods", sections 5.3 and 8.7). It gives the likelihood that a Kalman filter gives, without a state of squared
+ * size. */
 #include <math.h>
 #include <string.h>
 
@@ -173,8 +174,8 @@ static double dot(const double *a, const double *b, size_t n) {
     return (s0 + s1) + (s2 + s3);
 }
 
-/* Row t of L, L D L' the covariance of the transformed series: its entry `back` places left of the diagonal stands at
- * [back], and, times the variance there, in the second half. @return the variance at t. */
+/* Row t of L, L D L' the covariance of the transformed series: its entry `back` places left of the diagonal stands
+ * at [back], and, times the variance there, in the second half. @return the variance at t. */
 static double next_row(factor *s, size_t t, double *var) {
     size_t wide = t < s->p ? t : s->q < t ? s->q : t, back;
     double *row = s->w->rows + (t % s->stride) * s->stride, *scaled = row + s->stride * s->stride, v, *above;

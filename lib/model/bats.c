@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* TBATS: De Livera, Hyndman & Snyder, "Forecasting time series with complex seasonal patterns using exponential
- * smoothing", J. American Statistical Association 106, 2011. Box & Cox's transformation has the powers 1, 1/2, 0. */
+ * smoothing", J. American Statistical Association 106, 2011. Box & Cox's power is 1, 1/2 or 0. */
 #include "model/bats.h"
 
 #include <math.h>
@@ -80,7 +80,7 @@ static void transform_all(prepared *p, uint32_t power) {
         p->z[i] /= p->scale;
 }
 
-/* The power of least likelihood criterion n log(SSE) - 2 n (power - 1) mean(log y), which makes powers comparable. */
+/* The power of the least n log(SSE) - 2 n (power - 1) mean(log y), which makes powers comparable. */
 static psh_status choose_power(psh_env *env, prepared *p) {
     pshi_bats_form base = p->form, form, best_form = base;
     double best = HUGE_VAL, log_sse, criterion;
@@ -164,8 +164,8 @@ static void update_bats(void *state, double y, const double *x) {
     pshi_bats_advance(&s->model, &s->x, y - pshi_bats_predict(&s->model, &s->x));
 }
 
-/* Means and standard deviations of the transformed series: var_h = variance (1 + c_1^2 + ... + c_(h-1)^2), c_j what a
- * unit innovation adds j steps later (the paper's equation 17). Either may be NULL. */
+/* Means and standard deviations of the transformed series: var_h = variance (1 + c_1^2 + ... + c_(h-1)^2), c_j what
+ * a unit innovation adds j steps later. Either may be NULL. */
 static void forecast_transformed(const bats *s, uint32_t steps, double *mean, double *sd) {
     pshi_bats_state x = s->x, unit;
     double sum = 1, c;
@@ -230,7 +230,8 @@ static void dump_pair(pshi_writer *w, const char *name, double a, double b) {
 }
 
 static void dump_bats(const void *state, pshi_writer *w) {
-    static const char *const trends[] = { "no trend", "trend", "damped trend" }, *const powers[] = { "0", "0.5", "1" };
+    static const char *const trends[] = { "no trend", "trend", "damped trend" };
+    static const char *const powers[] = { "0", "0.5", "1" };
     const bats *s = state;
     const pshi_bats *m = &s->model;
     uint32_t i;

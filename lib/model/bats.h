@@ -37,7 +37,7 @@ typedef struct pshi_bats {
     double gain[PSHI_BATS_MOST_HARMONICS], gain_star[PSHI_BATS_MOST_HARMONICS];
 } pshi_bats;
 
-/** x_t of the paper, its section 2.3. */
+/** x_t of the paper. */
 typedef struct pshi_bats_state {
     double level, slope;
     double s[PSHI_BATS_MOST_HARMONICS], star[PSHI_BATS_MOST_HARMONICS];
@@ -87,7 +87,7 @@ typedef struct pshi_bats_fit {
 
 /** @return PSH_OK, PSH_E_NOMEM. f->block is to be freed. */
 psh_status pshi_bats_fit_begin(pshi_bats_fit *f, psh_env *env, const double *y, size_t n);
-/** Starts a form, seeds by least squares: a level that moves, or, if `moving`, seasons that do over AR(1) errors. */
+/** Starts a form, seeds by least squares: a level that moves, or, if `moving`, seasons that do. */
 void pshi_bats_start(pshi_bats_fit *f, const pshi_bats_form *form, int moving);
 /** The form of f->model, from its parameters and seeds on, or from others set so; at most `rounds` steps. */
 void pshi_bats_improve(pshi_bats_fit *f, int rounds);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Which harmonics, trend and errors (De Livera, Hyndman & Snyder 2011, section 3.2), at less cost than fitting every
+/* Which harmonics, trend and errors (De Livera, Hyndman & Snyder 2011), at less cost than fitting every
  * form: harmonics by one regression instead of one fit each. C_p: Mallows, Technometrics 15, 1973. */
 #include <math.h>
 #include <string.h>
@@ -118,8 +118,10 @@ static void keep_worthwhile(const regression *r, pshi_bats_form *form) {
 
 /* As many harmonics of each season as a tenth of the values bears. */
 static void bound_counts(size_t n, pshi_bats_form *form, uint32_t *multiple) {
-    uint32_t i, k = 0, most, room = n / 10 < PSHI_BATS_MOST_HARMONICS ? (uint32_t)(n / 10) : PSHI_BATS_MOST_HARMONICS;
+    uint32_t i, k = 0, most, room = PSHI_BATS_MOST_HARMONICS;
 
+    if (n / 10 < room)
+        room = (uint32_t)(n / 10);
     for (i = 0; i < form->seasons; i++) {
         most = room < PSHI_BATS_MOST_EACH ? room : PSHI_BATS_MOST_EACH;
         form->count[i] = pshi_bats_multiples(form->season, i, most, multiple + k);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Maximum likelihood of one form (De Livera, Hyndman & Snyder 2011, section 3): the least sum of squared innovations
- * over parameters and seeds at once. Innovations are linear in the seeds, with known rows (their equation 13); the
- * derivatives by the few parameters are numerical, and both go into one damped Gauss-Newton step (Marquardt 1963). */
+/* Maximum likelihood of one form (De Livera, Hyndman & Snyder 2011): the least sum of squared innovations over
+ * parameters and seeds at once. Innovations are linear in the seeds, with known rows w'D^(t-1); the derivatives by
+ * the few parameters are numerical, and both go into one damped Gauss-Newton step (Marquardt 1963). */
 #include <math.h>
 #include <string.h>
 
@@ -15,7 +15,7 @@
 #define ENOUGH 1e-5  /* relative gain of a round that ends the search */
 #define LEAST_PHI 0.8
 #define PHI_SPAN 0.199
-#define GROWTH 5     /* a line's squared influence doubles twice from half the series to all of it: that is allowed */
+#define GROWTH 5     /* a line's squared influence grows fourfold from half the series to all of it */
 #define LEAST_STEPS 100
 #define ANGLES 64
 #define BATCH 4u
@@ -23,7 +23,8 @@
 #define HELD 1e8     /* damping of what is to stay */
 
 uint32_t pshi_bats_params(const pshi_bats_form *form) {
-    return 1 + form->trend + 2 * form->seasons + form->p + form->q; /* damped: trend is 2, and so are its parameters */
+    /* A line has one parameter, a damped one two: as trend is numbered. */
+    return 1 + form->trend + 2 * form->seasons + form->p + form->q;
 }
 
 static void partial_to(double *out, const double *beta, uint32_t n, double sign) {
@@ -166,7 +167,8 @@ static uint32_t normal_equations(pshi_bats_fit *f, uint32_t k, double *rhs) {
 }
 
 static void count_aic(pshi_bats_fit *f) {
-    double k = (double)pshi_bats_seed_count(&f->model) + pshi_bats_params(&f->model.form), rest = (double)f->n - k - 1;
+    double k = (double)pshi_bats_seed_count(&f->model) + pshi_bats_params(&f->model.form);
+    double rest = (double)f->n - k - 1;
 
     f->aic = (double)f->n * log(f->sse > 1e-300 ? f->sse : 1e-300) + 2 * k;
     f->aicc = rest > 0 ? f->aic + 2 * k * (k + 1) / rest : HUGE_VAL;
@@ -234,8 +236,9 @@ typedef struct step {
     double sse;
 } step;
 
-/* Solves the equations with damping; `hold`: the gammas stay as they are. @return 1 if it is a better stable fit. */
-static int solve_step(pshi_bats_fit *f, uint32_t k, uint32_t wide, const double *rhs, double damping, int hold, step *to) {
+/* Solves the equations with damping; `hold`: the gammas stay. @return 1 if it is a better stable fit. */
+static int solve_step(
+    pshi_bats_fit *f, uint32_t k, uint32_t wide, const double *rhs, double damping, int hold, step *to) {
     double *a = f->gram + WIDE * WIDE, b[WIDE], penalty[WIDE] = { 0 };
     uint32_t i, gamma = 1 + f->model.form.trend, gamma_end = gamma + 2 * f->model.form.seasons;
 

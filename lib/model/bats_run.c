@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The recursion of De Livera, Hyndman & Snyder, "Forecasting time series with complex seasonal patterns using
- * exponential smoothing", J. American Statistical Association 106, 2011, section 2.2, without its matrices. */
+ * exponential smoothing", J. American Statistical Association 106, 2011, without its matrices. */
 #include <math.h>
 #include <string.h>
 

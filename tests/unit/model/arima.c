@@ -116,8 +116,8 @@ static void fixed_orders_agree_with_r(void **state) {
     psh_env_destroy(env);
 }
 
-/* R: Arima(USAccDeaths, c(1,0,0), c(0,1,1), include.drift=TRUE): drift -11.69324686 a month, ours is the mean of the
- * seasonal difference: twelve times that. */
+/* R: Arima(USAccDeaths, c(1,0,0), c(0,1,1), include.drift=TRUE): drift -11.69324686 a month, ours is the mean of
+ * the seasonal difference: twelve times that. */
 static void drift_of_a_season(void **state) {
     psh_env *env = NULL;
     pshi_arima_result r;
@@ -264,7 +264,8 @@ static double dumped(psh_env *env, const psh_model *m, const char *word) {
     return x;
 }
 
-/* R: auto.arima(x)$aicc, where d and D are the same; here the search may find another order, but hardly a worse one. */
+/* R: auto.arima(x)$aicc, where d and D are the same; here the search may find another order, but hardly a worse
+ * one. */
 static void chosen_orders_are_as_good_as_r(void **state) {
     static const struct {
         const double *y;
@@ -375,7 +376,8 @@ static void intervals_hold_what_they_say(void **state) {
     psh_env_destroy(env);
 }
 
-/* A season too long for seasonal orders is differenced; one beyond every bound, or seen less than twice, is not used. */
+/* A season too long for seasonal orders is differenced; one beyond every bound, or seen less than twice, is not
+ * used. */
 static void long_seasons(void **state) {
     psh_env *env = NULL;
     double *y = malloc(MOST * sizeof *y), mean[300];
@@ -426,6 +428,53 @@ static void exact_shapes_go_on(void **state) {
     psh_env_destroy(env);
 }
 
+/* Bytes that load accepts give finite answers, whatever they are. */
+static void accepted_bytes_are_safe(void **state) {
+    psh_env *env = NULL;
+    pshi_fit in = { NULL, air_passengers, 144, NULL, 24, 1, { 12, 0, 0 }, 0, NULL, 0, 0 };
+    double mean[50], sd[50];
+    pshi_ahead ahead = { 50, NULL, mean, sd };
+    unsigned char bytes[4096];
+    psh_buffer *b = NULL;
+    uint64_t r = 77;
+    uint32_t i, k, accepted = 0;
+    pshi_cursor c;
+    pshi_writer w;
+    size_t size;
+    void *s;
+
+    (void)state;
+    assert_ok(psh_env_create(NULL, &env, NULL));
+    assert_ok(psh_buffer_create(env, &b));
+    in.env = env;
+    assert_ok(pshi_model_arima.fit(&in, &s, &size));
+    w = pshi_write(b);
+    pshi_model_arima.save(s, &w);
+    assert_ok(pshi_write_end(&w));
+    pshi_free(env, s);
+    assert_true(psh_buffer_size(b) < sizeof bytes);
+    for (i = 0; i < 20000; i++) {
+        memcpy(bytes, psh_buffer_data(b), psh_buffer_size(b));
+        for (k = 0; k <= i % 4; k++)
+            bytes[(size_t)(uniform(&r) * (double)psh_buffer_size(b))] = (unsigned char)(256 * uniform(&r));
+        c = pshi_read(bytes, psh_buffer_size(b));
+        s = pshi_model_arima.load(env, &c, &size);
+        assert_non_null(s);
+        if (pshi_read_end(&c) == PSH_OK) {
+            accepted++;
+            pshi_model_arima.update(s, -0x1p100, NULL);
+            pshi_model_arima.update(s, 0x1p100, NULL);
+            assert_ok(pshi_model_arima.forecast(env, s, &ahead));
+            for (k = 0; k < 50; k++)
+                assert_true(isfinite(mean[k]) && isfinite(sd[k]) && sd[k] >= 0);
+        }
+        pshi_free(env, s);
+    }
+    assert_true(accepted > 1000 && accepted < 20000);
+    psh_buffer_destroy(b);
+    psh_env_destroy(env);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fixed_orders_agree_with_r),
@@ -441,6 +490,7 @@ int main(void) {
         cmocka_unit_test(intervals_hold_what_they_say),
         cmocka_unit_test(long_seasons),
         cmocka_unit_test(exact_shapes_go_on),
+        cmocka_unit_test(accepted_bytes_are_safe),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -146,7 +146,8 @@ static void full_model(pshi_bats *m, pshi_bats_state *x) {
     }
 }
 
-/* y_t = w'x + e, x <- F x + g e: the paper's equation 9, dense. And D' = (F - g w')' for the rows of the seeds. */
+/* y_t = w'x + e, x <- F x + g e: the paper's state space form, dense. And D' = (F - g w')' for the rows of the
+ * seeds. */
 static void steps_are_those_of_the_matrices(void **state) {
     static double f[MOST_DIM][MOST_DIM];
     double g[MOST_DIM], w[MOST_DIM], x[MOST_DIM], next[MOST_DIM], got[MOST_DIM], v[MOST_DIM], sum, gv;
@@ -251,9 +252,9 @@ static double dumped(psh_env *env, const psh_model *m, const char *word) {
     return x;
 }
 
-/* R: tbats(USAccDeaths, use.box.cox=FALSE)$AIC is 1132.915; tbats(log(AirPassengers), use.box.cox=FALSE)$AIC -199.48;
- * tbats(msts(taylor[1:1008], c(48, 336)), use.box.cox=FALSE, use.trend=FALSE, use.arma.errors=FALSE)$AIC 18432.94.
- * Same criterion, other search: hardly worse. */
+/* R: tbats(USAccDeaths, use.box.cox=FALSE)$AIC is 1132.915; tbats(log(AirPassengers), use.box.cox=FALSE)$AIC
+ * -199.48; tbats(msts(taylor[1:1008], c(48, 336)), use.box.cox=FALSE, use.trend=FALSE, use.arma.errors=FALSE)$AIC
+ * 18432.94. Same criterion, other search: hardly worse. */
 static void fits_are_as_good_as_r(void **state) {
     psh_env *env = NULL;
     double air[144];
@@ -276,8 +277,8 @@ static void fits_are_as_good_as_r(void **state) {
     psh_env_destroy(env);
 }
 
-/* R: forecast(tbats(USAccDeaths, use.box.cox=FALSE), h=12)$mean[c(1, 2, 12)]: another form may win by a hair of AIC, so
- * means agree to half of R's own standard deviations there, 253, 287 and 564. */
+/* R: forecast(tbats(USAccDeaths, use.box.cox=FALSE), h=12)$mean[c(1, 2, 12)]: another form may win by a hair of
+ * AIC, so means agree to half of R's own standard deviations there, 253, 287 and 564. */
 static void forecasts_are_near_those_of_r(void **state) {
     psh_env *env = NULL;
     double mean[12];
@@ -376,6 +377,53 @@ static void intervals_hold_what_they_say(void **state) {
     psh_env_destroy(env);
 }
 
+/* Bytes that load accepts give finite answers, whatever they are. */
+static void accepted_bytes_are_safe(void **state) {
+    psh_env *env = NULL;
+    pshi_fit in = { NULL, air_passengers, 144, NULL, 24, 2, { 12, 36, 0 }, 0, NULL, 0, 0 };
+    double mean[50], sd[50];
+    pshi_ahead ahead = { 50, NULL, mean, sd };
+    unsigned char bytes[4096];
+    psh_buffer *b = NULL;
+    uint64_t r = 77;
+    uint32_t i, k, accepted = 0;
+    pshi_cursor c;
+    pshi_writer w;
+    size_t size;
+    void *s;
+
+    (void)state;
+    assert_ok(psh_env_create(NULL, &env, NULL));
+    assert_ok(psh_buffer_create(env, &b));
+    in.env = env;
+    assert_ok(pshi_model_bats.fit(&in, &s, &size));
+    w = pshi_write(b);
+    pshi_model_bats.save(s, &w);
+    assert_ok(pshi_write_end(&w));
+    pshi_free(env, s);
+    assert_true(psh_buffer_size(b) < sizeof bytes);
+    for (i = 0; i < 20000; i++) {
+        memcpy(bytes, psh_buffer_data(b), psh_buffer_size(b));
+        for (k = 0; k <= i % 4; k++)
+            bytes[(size_t)(uniform(&r) * (double)psh_buffer_size(b))] = (unsigned char)(256 * uniform(&r));
+        c = pshi_read(bytes, psh_buffer_size(b));
+        s = pshi_model_bats.load(env, &c, &size);
+        assert_non_null(s);
+        if (pshi_read_end(&c) == PSH_OK) {
+            accepted++;
+            pshi_model_bats.update(s, -0x1p100, NULL);
+            pshi_model_bats.update(s, 0x1p100, NULL);
+            assert_ok(pshi_model_bats.forecast(env, s, &ahead));
+            for (k = 0; k < 50; k++)
+                assert_true(isfinite(mean[k]) && isfinite(sd[k]) && sd[k] >= 0);
+        }
+        pshi_free(env, s);
+    }
+    assert_true(accepted > 1000 && accepted < 20000);
+    psh_buffer_destroy(b);
+    psh_env_destroy(env);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(recursion_agrees_with_r),
@@ -387,6 +435,7 @@ int main(void) {
         cmocka_unit_test(two_seasons_go_on),
         cmocka_unit_test(growing_season_is_transformed),
         cmocka_unit_test(intervals_hold_what_they_say),
+        cmocka_unit_test(accepted_bytes_are_safe),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
