@@ -22,6 +22,8 @@ static const pshi_model_class *const classes[] = {
     [PSH_MODEL_SPAR] = &pshi_model_spar,
     [PSH_MODEL_PROFILE] = &pshi_model_profile,
     [PSH_MODEL_PROPHET] = &pshi_model_prophet,
+    [PSH_MODEL_ARIMA] = &pshi_model_arima,
+    [PSH_MODEL_BATS] = &pshi_model_bats,
 };
 
 const pshi_model_class *pshi_model_class_of(uint32_t kind) {

@@ -74,6 +74,8 @@ extern const pshi_model_class pshi_model_profile;
 extern const pshi_model_class pshi_model_lag;
 extern const pshi_model_class pshi_model_spar;
 extern const pshi_model_class pshi_model_prophet;
+extern const pshi_model_class pshi_model_arima;
+extern const pshi_model_class pshi_model_bats;
 
 /** @return the class or NULL. */
 const pshi_model_class *pshi_model_class_of(uint32_t kind);
