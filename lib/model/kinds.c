@@ -7,6 +7,7 @@
 static const pshi_model_class *const classes[] = {
     [PSH_MODEL_NAIVE] = &pshi_model_naive,
     [PSH_MODEL_SEASONAL_NAIVE] = &pshi_model_seasonal_naive,
+    [PSH_MODEL_LSTM] = &pshi_model_lstm,
 };
 
 const pshi_model_class *pshi_model_class_of(uint32_t kind) {

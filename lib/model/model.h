@@ -59,6 +59,7 @@ typedef struct pshi_model_class {
 /** By kind. */
 extern const pshi_model_class pshi_model_naive;
 extern const pshi_model_class pshi_model_seasonal_naive;
+extern const pshi_model_class pshi_model_lstm;
 
 /** @return the class or NULL. */
 const pshi_model_class *pshi_model_class_of(uint32_t kind);
