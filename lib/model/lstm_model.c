@@ -18,7 +18,7 @@
 #define PASSES 40u        /* times that a value is forecast from in training, about */
 #define LEAST_BATCHES 8u
 #define MOST_BATCHES 320u
-#define CHECKS 64u        /* origins at which errors in sample are measured */
+#define CHECKS 64u        /* origins at which errors are measured */
 
 #define FORM_MEAN 0u
 #define FORM_SEASONAL 1u
@@ -112,10 +112,9 @@ static void measure_plain(const pshi_fit *in, alone *s) {
     s->variance[0] = in->n > m ? sum / (double)(in->n - m) : 0;
 }
 
-/* Errors in sample, at origins spread evenly over the history behind the first whole window. */
-static psh_status measure_net(const pshi_fit *in, alone *s) {
-    size_t last = in->n - s->leads, first = s->kept < last ? s->kept : (last + 1) / 2;
-    size_t count = last - first < CHECKS ? last - first + 1 : CHECKS, i;
+/* Errors at origins spread evenly from value number `first` on. */
+static psh_status measure_net(const pshi_fit *in, const float *weights, size_t first, alone *s) {
+    size_t last = in->n - s->leads, count = last - first < CHECKS ? last - first + 1 : CHECKS, i;
     double *out = pshi_alloc(in->env, count * s->leads * sizeof *out), e;
     pshi_lstm_series series[CHECKS];
     pshi_gemm gemm = { { 0 } };
@@ -128,7 +127,7 @@ static psh_status measure_net(const pshi_fit *in, alone *s) {
         series[i].n = count > 1 ? first + (last - first) * i / (count - 1) : last;
     }
     if (out)
-        st = pshi_lstm_ask(in->env, &s->shape, s->weights, &gemm, series, count, s->leads, out);
+        st = pshi_lstm_ask(in->env, &s->shape, weights, &gemm, series, count, s->leads, out);
     for (i = 0; st == PSH_OK && i < count; i++)
         for (h = 0; h < s->leads; h++) {
             e = in->y[series[i].n + h] - out[i * s->leads + h];
@@ -138,27 +137,42 @@ static psh_status measure_net(const pshi_fit *in, alone *s) {
     return st;
 }
 
+static uint32_t batches_for(const pshi_fit *in, const pshi_lstm_options *o) {
+    uint64_t b = (uint64_t)PASSES * in->n / ((uint64_t)o->batch * o->shape.taught);
+
+    return b < LEAST_BATCHES ? LEAST_BATCHES : b > MOST_BATCHES ? MOST_BATCHES : (uint32_t)b;
+}
+
+/* Three quarters of the training without the last fifth of the history, where errors are then measured; then with. */
+static psh_status train_net(const pshi_fit *in, pshi_lstm *net, uint32_t batches, alone *s) {
+    size_t held = in->n / 5 > s->leads ? in->n / 5 : s->leads;
+    pshi_lstm_series series = { in->y, in->n - held, { 0, 0, 0 } };
+    psh_status st = pshi_lstm_train(net, &series, 1, batches - batches / 4, NULL);
+
+    if (st == PSH_OK)
+        st = measure_net(in, pshi_lstm_average(net), series.n, s);
+    series.n = in->n;
+    if (st == PSH_OK)
+        st = pshi_lstm_train(net, &series, 1, batches / 4, NULL);
+    if (st == PSH_OK)
+        memcpy(s->weights, pshi_lstm_average(net), weights_of(s) * sizeof(float));
+    return st;
+}
+
 static psh_status train_alone(const pshi_fit *in, alone *s) {
-    pshi_lstm_series series = { in->y, in->n, { 0, 0, 0 } };
     pshi_lstm_options o;
     pshi_lstm *net = NULL;
-    uint64_t batches;
     psh_status st;
 
     pshi_lstm_defaults(&o, s->shape.season, s->shape.seasons);
     o.shape = s->shape;
-    o.rate = 0.005f;
-    o.average = 0.98f;
+    o.batch = 8;
+    o.rate = 0.01f;
+    o.average = 0.95f;
     o.seed = in->seed;
-    batches = (uint64_t)PASSES * in->n / ((uint64_t)o.batch * o.shape.taught);
-    batches = batches < LEAST_BATCHES ? LEAST_BATCHES : batches > MOST_BATCHES ? MOST_BATCHES : batches;
     st = pshi_lstm_create(in->env, &o, &net);
     if (st == PSH_OK)
-        st = pshi_lstm_train(net, &series, 1, (uint32_t)batches, NULL);
-    if (st == PSH_OK) {
-        memcpy(s->weights, pshi_lstm_average(net), weights_of(s) * sizeof(float));
-        st = measure_net(in, s);
-    }
+        st = train_net(in, net, batches_for(in, &o), s);
     pshi_lstm_destroy(net);
     return st;
 }
