@@ -124,11 +124,11 @@ typedef struct psh_kv {
 } psh_kv;
 
 /*
- * Products of float matrices, for the recurrent network of the forecaster: a BLAS (cblas_sgemm takes exactly these
- * arguments), or a GPU. Apart from the rules above it is called by whoever trains or asks the network, from inside that
- * call, on its thread, never two at once for one object. The matrices are the library's and valid during the call;
- * a and b are not to be written. It may block. Nobody needs it: without it, and whenever it fails, the library
- * multiplies by itself.
+ * Products of float matrices, for the recurrent network of the forecaster: a BLAS (cblas_sgemm takes the same
+ * arguments), or a GPU. Apart from the rules above it is called by whoever trains or asks the network, from inside
+ * that call, on its thread, never two at once for one object. The matrices are the library's and valid during the
+ * call; a and b are not to be written. It may block; it must not call the library. Nobody needs it: without it, and
+ * whenever it fails, the library multiplies by itself.
  */
 #define PSH_GEMM_VERSION 1
 #define PSH_GEMM_A_TRANSPOSED 1u /**< a is Shape [k][m], element (i, p) at a[p * lda + i] */
@@ -144,12 +144,12 @@ typedef struct psh_gemm_host {
      * @param a      Shape [m][k], rows lda >= k apart
      * @param b      Shape [k][n], rows ldb >= n apart
      * @param c      Shape [m][n], rows ldc >= n apart
-     * @return PSH_OK; anything else: c may hold anything, the built-in product is taken instead, and for the rest of
-     *         that call of the library.
+     * @return PSH_OK; anything else: c may hold anything, the built-in product is taken instead, and so for the
+     *         rest of that call of the library.
      */
     psh_status (*gemm)(
-        void *user, uint32_t flags, uint32_t m, uint32_t n, uint32_t k, const float *a, uint32_t lda, const float *b,
-        uint32_t ldb, float *c, uint32_t ldc);
+        void *user, uint32_t flags, uint32_t m, uint32_t n, uint32_t k, const float *a, uint32_t lda,
+        const float *b, uint32_t ldb, float *c, uint32_t ldc);
 } psh_gemm_host;
 
 PSH_END_DECLS

@@ -5,9 +5,9 @@
 
 #include "base/options.h"
 
-#define DEEP 256u  /* terms of the sum taken at once */
-#define WIDE 8u    /* columns of a strip of B, and of a tile of C */
-#define HIGH 4u    /* rows of a tile of C */
+#define DEEP 256u /* terms of the sum taken at once */
+#define WIDE 8u   /* columns of a strip of B, and of a tile of C */
+#define HIGH 4u   /* rows of a tile of C */
 
 /* A as the tile sees it: element (i, p) stands at at[i * row + p * column]. */
 typedef struct left {

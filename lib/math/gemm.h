@@ -24,9 +24,9 @@ void pshi_gemm_multiply(
     pshi_gemm *g, uint32_t flags, uint32_t m, uint32_t n, uint32_t k, const float *a, uint32_t lda, const float *b,
     uint32_t ldb, float *c, uint32_t ldc);
 /**
- * The built-in product, whatever the host has: blocked so that a strip of B stays in the first cache and a tile of C
- * in registers (Goto & van de Geijn, "Anatomy of high-performance matrix multiplication", 2008, in the small). The
- * order in which terms are added depends on the shape alone.
+ * The built-in product, whatever the host has: blocked so that a strip of B stays in the first cache and a tile of
+ * C in registers (Goto & van de Geijn, "Anatomy of high-performance matrix multiplication", 2008, in the small).
+ * The order in which terms are added depends on the shape alone.
  */
 void pshi_gemm_plain(
     uint32_t flags, uint32_t m, uint32_t n, uint32_t k, const float *a, uint32_t lda, const float *b, uint32_t ldb,

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which metric leads, and by how much: cross-correlation of prewhitened series, Box & Jenkins, "Time Series Analysis",
- * 1970, chapter 11, here with exponential forgetting. The metric's autoregression and the load's regression on it are
- * fitted by recursive least squares with forgetting (Ljung, "System Identification", 1987, chapter 11). A metric is
- * taken up when the mean of the differences in squared error is significantly above 0, as Diebold & Mariano 1995 test
- * forecasts against one another, and dropped when the gain has gone.
+ * Which metric leads, and by how much: cross-correlation of prewhitened series (Box & Jenkins, "Time Series
+ * Analysis", 1970, on the identification of transfer functions), here with exponential forgetting. The metric's
+ * autoregression and the load's regression on it are fitted by recursive least squares with forgetting (Ljung,
+ * "System Identification", 1987). A metric is taken up when the mean of the differences in squared error is
+ * significantly above 0, as Diebold & Mariano 1995 test forecasts against one another, and dropped when the gain
+ * has gone.
  */
 #include "model/leadlag.h"
 
@@ -15,10 +16,10 @@
 #include "math/stats.h"
 
 #define MOST_VALUE 0x1p100
-#define AR 5u             /* terms: 1, values one and two before, values a season and one more before */
-#define LINK 2u           /* terms: innovations `lag` before and one more before */
-#define FAR 5.0           /* innovations and residuals are cut at this many standard deviations */
-#define MOST_P 1e6        /* of a covariance: beyond it starts anew */
+#define AR 5u      /* terms: 1, values one and two before, values a season and one more before */
+#define LINK 2u    /* terms: innovations `lag` before and one more before */
+#define FAR 5.0    /* innovations and residuals are cut at this many standard deviations */
+#define MOST_P 1e6 /* of a covariance: beyond it starts anew */
 #define FIRST_P 10.0
 #define MOST_THETA 1e3
 #define MOST_SUM 0x1p40   /* of anything summed with forgetting */
@@ -44,41 +45,41 @@ typedef struct spread {
 /* Sums with forgetting of a metric's errors with and without it, since its lag was chosen. */
 typedef struct score {
     double weight;
-    double squares;  /* of the weights */
+    double squares; /* of the weights */
     double without;
     double with;
-    double better;   /* sum of differences */
-    double better2;  /* and of their squares */
+    double better;  /* sum of differences */
+    double better2; /* and of their squares */
 } score;
 
 typedef struct metric {
     spread level;
-    spread noise;     /* of what the autoregression leaves */
+    spread noise; /* of what the autoregression leaves */
     learner own;
     learner link;
     score scored;
-    double power;     /* sum of squared innovations, as sums[] forget */
-    uint32_t lag;     /* 0: none */
-    uint32_t rank;    /* 0: not used; 1: taken up first, ... */
+    double power;  /* sum of squared innovations, as sums[] forget */
+    uint32_t lag;  /* 0: none */
+    uint32_t rank; /* 0: not used; 1: taken up first, ... */
 } metric;
 
 struct pshi_leadlag {
     psh_env *env;
     pshi_leadlag_options o;
     spread load;
-    double power;        /* sum of squared residuals */
-    double weight;       /* sum of weights, and of their squares */
+    double power;  /* sum of squared residuals */
+    double weight; /* sum of weights, and of their squares */
     double squares;
-    double bar;          /* of the normal law, that a correlation times the root of the count must pass */
-    uint32_t at;         /* where the next innovation goes in its ring */
-    uint32_t season_at;  /* and the next value */
-    uint32_t used;       /* metrics in use */
-    uint32_t ring;       /* lags + 2 */
-    uint32_t kept;       /* values of a metric kept: season + 2 */
-    metric *metrics;     /* Shape [metrics] */
-    float *fresh;        /* Shape [metrics][ring], innovations */
-    float *past;         /* Shape [metrics][kept], standardised values */
-    float *sums;         /* Shape [metrics][lags], residual times innovation */
+    double bar;         /* of the normal law, that a correlation times the root of the count must pass */
+    uint32_t at;        /* where the next innovation goes in its ring */
+    uint32_t season_at; /* and the next value */
+    uint32_t used;      /* metrics in use */
+    uint32_t ring;      /* lags + 2 */
+    uint32_t kept;      /* values of a metric kept: season + 2 */
+    metric *metrics;    /* Shape [metrics] */
+    float *fresh;       /* Shape [metrics][ring], innovations */
+    float *past;        /* Shape [metrics][kept], standardised values */
+    float *sums;        /* Shape [metrics][lags], residual times innovation */
 };
 
 void pshi_leadlag_defaults(pshi_leadlag_options *o, uint32_t metrics) {

@@ -10,18 +10,18 @@
 #define PSHI_LEADLAG_MOST_SEASON 65536u
 
 typedef struct pshi_leadlag_options {
-    uint32_t metrics;  /* 1..64 */
-    uint32_t lags;     /* longest lead looked for, in buckets, 1..256 */
-    uint32_t season;   /* of the metrics, in buckets, 2..65536; 0: none */
-    uint32_t memory;   /* buckets after which an observation weighs 1/e, 32..65536 */
-    double risk;       /* chance that a lag of unrelated metrics looks significant at one bucket, (0, 0.5] */
+    uint32_t metrics; /* 1..64 */
+    uint32_t lags;    /* longest lead looked for, in buckets, 1..256 */
+    uint32_t season;  /* of the metrics, in buckets, 2..65536; 0: none */
+    uint32_t memory;  /* buckets after which an observation weighs 1/e, 32..65536 */
+    double risk;      /* chance that a lag of unrelated metrics looks significant at one bucket, (0, 0.5] */
 } pshi_leadlag_options;
 
 typedef struct pshi_leadlag_info {
-    uint32_t lag;        /* buckets by which the metric leads, as best known; 0: none is significant */
-    uint32_t used;       /* 1: corrections come from it */
-    double correlation;  /* at that lag, of the innovations; 0 without one */
-    double gain;         /* share of the recent squared error that it took away, out of sample; below 0: it would add */
+    uint32_t lag;       /* buckets by which the metric leads, as best known; 0: none is significant */
+    uint32_t used;      /* 1: corrections come from it */
+    double correlation; /* at that lag, of the innovations; 0 without one */
+    double gain;        /* share of the recent squared error that it took away, out of sample; below 0: it adds */
 } pshi_leadlag_info;
 
 /** One load series and its candidates. Not for two threads at once. */

@@ -11,8 +11,8 @@
 #include "model/lstm_net.h"
 
 #define CLIP 1.0
-#define FIRST_DECAY 0.9     /* of Adam's mean of gradients */
-#define SECOND_DECAY 0.999  /* and of their squares */
+#define FIRST_DECAY 0.9    /* of Adam's mean of gradients */
+#define SECOND_DECAY 0.999 /* and of their squares */
 #define TINY 1e-8
 #define MOST_STEPS (UINT64_C(1) << 53)
 
@@ -22,11 +22,11 @@ struct pshi_lstm {
     pshi_gemm gemm;
     uint64_t rng;
     uint64_t steps;
-    size_t count;     /* weights */
-    float *mean;      /* Shape [count] each, behind one another */
+    size_t count; /* weights */
+    float *mean;  /* Shape [count] each, behind one another */
     float *first;
     float *second;
-    float *weights;   /* the block begins with mean: what forecasts use */
+    float *weights; /* the block begins with mean: what forecasts use */
 };
 
 void pshi_lstm_defaults(pshi_lstm_options *o, const uint32_t *season, uint32_t seasons) {
@@ -47,8 +47,14 @@ void pshi_lstm_defaults(pshi_lstm_options *o, const uint32_t *season, uint32_t s
 }
 
 static int options_ok(const pshi_lstm_options *o) {
-    return pshi_lstm_shape_ok(&o->shape) && o->batch >= 1 && o->batch <= PSHI_LSTM_MOST_BATCH && o->rate > 0 &&
-           o->rate <= 1 && o->average >= 0 && o->average < 1 && o->bend > 0 && o->bend <= 100;
+    const pshi_lstm_shape *s = &o->shape;
+
+    if (!pshi_lstm_shape_ok(s) || o->batch < 1 || o->batch > PSHI_LSTM_MOST_BATCH)
+        return 0;
+    if ((uint64_t)o->batch * s->window * s->width > PSHI_LSTM_MOST_ROOM ||
+        (uint64_t)o->batch * s->taught * s->outputs > PSHI_LSTM_MOST_ROOM)
+        return 0;
+    return o->rate > 0 && o->rate <= 1 && o->average >= 0 && o->average < 1 && o->bend > 0 && o->bend <= 100;
 }
 
 static pshi_lstm *make_net(psh_env *env, const pshi_lstm_options *o) {
@@ -98,7 +104,7 @@ const pshi_lstm_shape *pshi_lstm_shape_of(const pshi_lstm *net) {
 uint64_t pshi_lstm_batch_cost(const pshi_lstm *net) {
     pshi_lstm_sizes n = pshi_lstm_sizes_of(&net->o.shape);
 
-    /* Two operations a weight forward, twice that back; what is not a product costs about as much as 60 of a cell. */
+    /* Two operations a weight forward, twice that back; all that is not a product is worth about 60 a cell. */
     return net->o.batch * (6 * (n.gates * net->o.shape.window + (n.head + n.linear) * net->o.shape.taught) +
                            60 * (uint64_t)net->o.shape.width * net->o.shape.window);
 }
@@ -147,12 +153,15 @@ static double norm_of(const float *x, size_t n) {
 }
 
 static float limit(float x) {
-    return x > (float)PSHI_LSTM_MOST_WEIGHT ? (float)PSHI_LSTM_MOST_WEIGHT : x < (float)-PSHI_LSTM_MOST_WEIGHT ? (float)-PSHI_LSTM_MOST_WEIGHT : x;
+    const float most = (float)PSHI_LSTM_MOST_WEIGHT;
+
+    return x > most ? most : x < -most ? -most : x;
 }
 
 /* Kingma & Ba 2015, algorithm 1; epsilon beside the root that is not corrected, as their section 2 allows. */
 static void adam(pshi_lstm *net, const float *gradient, double norm) {
-    double t = (double)(net->steps += net->steps < MOST_STEPS), keep = fmin((double)net->o.average, (1 + t) / (10 + t));
+    double t = (double)(net->steps += net->steps < MOST_STEPS);
+    double keep = fmin((double)net->o.average, (1 + t) / (10 + t));
     float rate = (float)((double)net->o.rate * sqrt(1 - pow(SECOND_DECAY, t)) / (1 - pow(FIRST_DECAY, t)));
     float shorten = (float)(norm > CLIP ? CLIP / norm : 1), slow = (float)keep, g, *m, *v;
     size_t i;

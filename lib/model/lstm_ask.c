@@ -4,11 +4,11 @@
 #include "base/env.h"
 #include "model/lstm_net.h"
 
-#define ASK_ROWS 16u  /* series forecast at once */
+#define ASK_ROWS 16u /* series forecast at once */
 
 /* A series with its forecasts behind it, and the range that these are kept to. */
 typedef struct ask {
-    pshi_lstm_series tail;  /* values: borrowed from `all` */
+    pshi_lstm_series tail; /* values: borrowed from `all` */
     double least;
     double most;
 } ask;
@@ -76,7 +76,8 @@ static void ask_rows(asking *k, const pshi_lstm_series *series, uint32_t rows, d
             take_outputs(s, k->w, r, take, &k->a[r], k->all + r * k->stride);
     }
     for (r = 0; r < rows; r++)
-        memcpy(out + (size_t)r * k->steps, k->all + r * k->stride + k->a[r].tail.n - k->steps, k->steps * sizeof *out);
+        memcpy(
+            out + (size_t)r * k->steps, k->all + r * k->stride + k->a[r].tail.n - k->steps, k->steps * sizeof *out);
 }
 
 psh_status pshi_lstm_ask(
@@ -87,8 +88,10 @@ psh_status pshi_lstm_ask(
     psh_status st = PSH_OK;
     size_t i;
 
-    if (!count || !steps)
-        return count ? PSH_E_INVALID : PSH_OK;
+    if (!steps || steps > PSHI_LSTM_MOST_STEPS)
+        return PSH_E_INVALID;
+    if (!count)
+        return PSH_OK;
     k.stride = (size_t)pshi_lstm_sizes_of(s).lag + s->window + steps;
     k.w = pshi_lstm_work_create(env, s, rows, 0);
     k.all = pshi_alloc(env, rows * k.stride * sizeof(double));

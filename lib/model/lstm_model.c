@@ -14,11 +14,11 @@
 #define MOST_OUTPUTS 48u
 #define LEAST_WINDOW 24u
 #define MOST_WINDOW 96u
-#define LEAST_VALUES 48u  /* fewer teach nothing */
-#define PASSES 40u        /* times that a value is forecast from in training, about */
+#define LEAST_VALUES 48u /* fewer teach nothing */
+#define PASSES 40u       /* times that a value is forecast from in training, about */
 #define LEAST_BATCHES 8u
 #define MOST_BATCHES 320u
-#define CHECKS 64u        /* origins at which errors are measured */
+#define CHECKS 64u /* origins at which errors are measured */
 
 #define FORM_MEAN 0u
 #define FORM_SEASONAL 1u
@@ -26,16 +26,16 @@
 
 /* One block: this, then past, variance and weights. */
 typedef struct alone {
-    uint32_t form;          /* FORM_* */
-    uint32_t kept;          /* values kept, 0 for the mean */
-    uint32_t at;            /* where the oldest kept stands, and the next goes */
-    uint32_t leads;         /* how many variances, >= 1 */
-    uint64_t count;         /* values seen: places in the seasons are counted from the first */
-    double mean;            /* of them all */
-    pshi_lstm_shape shape;  /* of FORM_NET */
-    double *past;           /* Shape [kept], a ring */
-    double *variance;       /* Shape [leads], of the error at each lead */
-    float *weights;         /* Shape [weights of the shape] */
+    uint32_t form;         /* FORM_* */
+    uint32_t kept;         /* values kept, 0 for the mean */
+    uint32_t at;           /* where the oldest kept stands, and the next goes */
+    uint32_t leads;        /* how many variances, >= 1 */
+    uint64_t count;        /* values seen: places in the seasons are counted from the first */
+    double mean;           /* of them all */
+    pshi_lstm_shape shape; /* of FORM_NET */
+    double *past;          /* Shape [kept], a ring */
+    double *variance;      /* Shape [leads], of the error at each lead */
+    float *weights;        /* Shape [weights of the shape] */
 } alone;
 
 static size_t weights_of(const alone *s) {
@@ -143,7 +143,8 @@ static uint32_t batches_for(const pshi_fit *in, const pshi_lstm_options *o) {
     return b < LEAST_BATCHES ? LEAST_BATCHES : b > MOST_BATCHES ? MOST_BATCHES : (uint32_t)b;
 }
 
-/* Three quarters of the training without the last fifth of the history, where errors are then measured; then with. */
+/* Three quarters of the training without the last fifth of the history, where errors are then measured; then with.
+ */
 static psh_status train_net(const pshi_fit *in, pshi_lstm *net, uint32_t batches, alone *s) {
     size_t held = in->n / 5 > s->leads ? in->n / 5 : s->leads;
     pshi_lstm_series series = { in->y, in->n - held, { 0, 0, 0 } };

@@ -12,7 +12,7 @@
 #include "base/env.h"
 #include "base/rng.h"
 
-#define BLOCK 8u  /* widths are multiples of it: compilers turn loops of 8 into vector code */
+#define BLOCK 8u /* widths are multiples of it: compilers turn loops of 8 into vector code */
 
 const pshi_lstm_shape pshi_lstm_least = { BLOCK, 2, 1, 1, 0, { 0, 0, 0 } };
 
@@ -151,7 +151,8 @@ static inline void tanh_block(const float *x, float *y) {
 }
 
 /* Eight cells: c = i g + f c', h = o tanh c. gates stands at the first one's input gate. */
-static void step_block(const float *gates, uint32_t width, const float *before, float *cell, float *bent, float *h) {
+static void step_block(
+    const float *gates, uint32_t width, const float *before, float *cell, float *bent, float *h) {
     const float *in = gates, *forget = gates + width, *out = gates + 2 * width, *fresh = gates + 3 * width;
     float c[BLOCK], t[BLOCK], y[BLOCK];
     uint32_t i;
@@ -166,7 +167,8 @@ static void step_block(const float *gates, uint32_t width, const float *before, 
     memcpy(h, y, sizeof y);
 }
 
-static void step_row(const pshi_lstm_shape *s, float *gates, const float *before, float *cell, float *bent, float *h) {
+static void step_row(
+    const pshi_lstm_shape *s, float *gates, const float *before, float *cell, float *bent, float *h) {
     static const float none[BLOCK] = { 0 };
     uint32_t j;
 
@@ -346,8 +348,8 @@ void pshi_lstm_backward(const pshi_lstm_shape *s, const float *weights, pshi_gem
         back_step(s, w, t);
         if (t)
             pshi_gemm_multiply(
-                g, PSH_GEMM_B_TRANSPOSED, w->rows, s->width, wide, w->slope + 4 * t * block, wide, hidden, wide, w->back,
-                s->width);
+                g, PSH_GEMM_B_TRANSPOSED, w->rows, s->width, wide, w->slope + 4 * t * block, wide, hidden, wide,
+                w->back, s->width);
     }
     pshi_gemm_multiply(
         g, PSH_GEMM_A_TRANSPOSED, n.row, wide, s->window * w->rows, w->a, n.row, w->slope, wide, w->gradient, wide);

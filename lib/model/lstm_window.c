@@ -4,7 +4,7 @@
 
 #include "model/lstm_net.h"
 
-#define FLAT 1e-9  /* below this share of the size, variation is noise of the arithmetic */
+#define FLAT 1e-9 /* below this share of the size, variation is noise of the arithmetic */
 #define TURN 6.283185307179586
 
 /* Where value i stands, i < 0 being before the first: the same place of the earliest season there is. */
@@ -27,8 +27,7 @@ static double shrink(const pshi_lstm_scale *scale, double y) {
     return copysign(log1p(fabs(y) / scale->size), y);
 }
 
-static pshi_lstm_scale measure(
-    const pshi_lstm_shape *s, const pshi_lstm_series *series, int64_t first) {
+static pshi_lstm_scale measure(const pshi_lstm_shape *s, const pshi_lstm_series *series, int64_t first) {
     pshi_lstm_scale scale = { 0, 0, 0 };
     double sum = 0, d;
     uint32_t t;
@@ -84,7 +83,8 @@ static void fill_inputs(
 
 /* Scaled values from value number `from` on, as far as a window and its outputs reach. */
 static void scale_range(
-    const pshi_lstm_shape *s, const pshi_lstm_scale *scale, const pshi_lstm_series *series, int64_t from, float *z) {
+    const pshi_lstm_shape *s, const pshi_lstm_scale *scale, const pshi_lstm_series *series, int64_t from,
+    float *z) {
     uint32_t k;
 
     for (k = 0; k < s->window + s->outputs; k++)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The built-in product against the definition, at every edge of its tiles; the host's product, and one that fails. */
+/* The built-in product against the definition, at every edge of its tiles; the host's product, and one that fails.
+ */
 #include <math.h>
 #include <stdlib.h>
 

@@ -21,8 +21,8 @@ static double noise(uint64_t *r) {
 }
 
 /*
- * Metrics with a day, a memory of their own and very different units; what metric 2 did `lag` buckets ago drives the
- * load's residual by `strength` of its own noise. Metric 4 is a copy of 2 with noise.
+ * Metrics with a day, a memory of their own and very different units; what metric 2 did `lag` buckets ago drives
+ * the load's residual by `strength` of its own noise. Metric 4 is a copy of 2 with noise.
  */
 typedef struct world {
     uint64_t r;
@@ -113,7 +113,8 @@ static void a_leader_is_found(void **state) {
     psh_env_destroy(env);
 }
 
-/* Over many seeds, buckets at which any unrelated metric is in use are rare, and what it costs is next to nothing. */
+/* Over many seeds, buckets at which any unrelated metric is in use are rare, and what it costs is next to nothing.
+ */
 static void strangers_stay_out(void **state) {
     pshi_leadlag_info info;
     psh_env *env = NULL;
@@ -365,9 +366,10 @@ static void refuses(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_leader_is_found), cmocka_unit_test(strangers_stay_out), cmocka_unit_test(an_end_is_noticed),
-        cmocka_unit_test(two_leaders),       cmocka_unit_test(goes_on_after_load), cmocka_unit_test(hostile),
-        cmocka_unit_test(memory_fails),      cmocka_unit_test(refuses),
+        cmocka_unit_test(a_leader_is_found),  cmocka_unit_test(strangers_stay_out),
+        cmocka_unit_test(an_end_is_noticed),  cmocka_unit_test(two_leaders),
+        cmocka_unit_test(goes_on_after_load), cmocka_unit_test(hostile),
+        cmocka_unit_test(memory_fails),       cmocka_unit_test(refuses),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -327,7 +327,12 @@ static void hostile_series(void **state) {
     assert_ok(psh_env_create(NULL, &env, NULL));
     for (k = 0; k < 5; k++) {
         for (i = 0; i < 80; i++)
-            y[k][i] = k == 0 ? marks[i % 5] : k == 1 ? marks[i % 2] : k == 2 ? 7e30 : k == 3 ? 0 : i % 9 ? 0 : 1e-300;
+            y[k][i] = k == 0   ? marks[i % 5]
+                      : k == 1 ? marks[i % 2]
+                      : k == 2 ? 7e30
+                      : k == 3 ? 0
+                      : i % 9  ? 0
+                               : 1e-300;
         s[k] = (pshi_lstm_series){ y[k], k == 1 ? 1 : 80, { k } };
     }
     assert_ok(pshi_lstm_create(env, &o, &net));
@@ -338,7 +343,8 @@ static void hostile_series(void **state) {
     for (i = 0; i < 40; i++) {
         assert_true(fabs(out[i]) <= 0x1p101);
         flat = out[80 + i] / 7e30;
-        assert_true(fabs(out[40 + i] - 0x1p100) < 0x1p50 && fabs(flat - 1) < 1e-12 && fpclassify(out[120 + i]) == FP_ZERO);
+        assert_true(
+            fabs(out[40 + i] - 0x1p100) < 0x1p50 && fabs(flat - 1) < 1e-12 && fpclassify(out[120 + i]) == FP_ZERO);
         assert_true(fabs(out[160 + i]) <= 2e-300);
     }
     pshi_lstm_destroy(net);
@@ -356,6 +362,11 @@ static void refuses(void **state) {
     assert_int_equal(pshi_lstm_create(env, &o, &net), PSH_E_INVALID);
     o = small_options();
     o.shape.taught = 25;
+    assert_int_equal(pshi_lstm_create(env, &o, &net), PSH_E_INVALID);
+    o = small_options();
+    o.shape.width = 256;
+    o.shape.window = 1024;
+    o.batch = 32; /* more room than there may be */
     assert_int_equal(pshi_lstm_create(env, &o, &net), PSH_E_INVALID);
     o = small_options();
     o.rate = 0;
@@ -382,7 +393,7 @@ static psh_status host_gemm(
 
     for (i = 0; i < m; i++)
         for (j = 0; j < n; j++) {
-            sum = h->calls < h->works ? 0 : NAN;
+            sum = h->calls < h->works ? 0 : (double)NAN;
             for (p = 0; p < k; p++)
                 sum += (double)(flags & PSH_GEMM_A_TRANSPOSED ? a[p * lda + i] : a[i * lda + p]) *
                        (double)(flags & PSH_GEMM_B_TRANSPOSED ? b[j * ldb + p] : b[p * ldb + j]);
@@ -506,10 +517,11 @@ static void alone(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(gradient_is_right), cmocka_unit_test(learns),        cmocka_unit_test(answers_agree),
-        cmocka_unit_test(goes_on_after_load), cmocka_unit_test(hostile_bytes), cmocka_unit_test(hostile_series),
-        cmocka_unit_test(refuses),           cmocka_unit_test(host_multiplies), cmocka_unit_test(memory_fails),
-        cmocka_unit_test(alone),
+        cmocka_unit_test(gradient_is_right), cmocka_unit_test(learns),
+        cmocka_unit_test(answers_agree),     cmocka_unit_test(goes_on_after_load),
+        cmocka_unit_test(hostile_bytes),     cmocka_unit_test(hostile_series),
+        cmocka_unit_test(refuses),           cmocka_unit_test(host_multiplies),
+        cmocka_unit_test(memory_fails),      cmocka_unit_test(alone),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
