@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/** @file predshard/host.h  What the host supplies: storage, change capture, key-value store. */
+/** @file predshard/host.h  What the host supplies: storage, change capture, key-value store, products. */
 #ifndef PREDSHARD_HOST_H
 #define PREDSHARD_HOST_H
 
@@ -122,6 +122,35 @@ typedef struct psh_kv {
     psh_status (*compare_and_set)(
         void *user, const char *key, uint64_t expected, const void *data, size_t size, uint64_t *version);
 } psh_kv;
+
+/*
+ * Products of float matrices, for the recurrent network of the forecaster: a BLAS (cblas_sgemm takes the same
+ * arguments), or a GPU. Apart from the rules above it is called by whoever trains or asks the network, from inside
+ * that call, on its thread, never two at once for one object. The matrices are the library's and valid during the
+ * call; a and b are not to be written. It may block; it must not call the library. Nobody needs it: without it, and
+ * whenever it fails, the library multiplies by itself.
+ */
+#define PSH_GEMM_VERSION 1
+#define PSH_GEMM_A_TRANSPOSED 1u /**< a is Shape [k][m], element (i, p) at a[p * lda + i] */
+#define PSH_GEMM_B_TRANSPOSED 2u /**< b is Shape [n][k], element (p, j) at b[j * ldb + p] */
+typedef struct psh_gemm_host {
+    uint32_t struct_size;
+    uint32_t version; /**< PSH_GEMM_VERSION */
+    void *user;
+    /**
+     * C = op(A) op(B), row-major; c Shape [m][n] is written whole and never read. m, n, k are 1 to 2^31 - 1.
+     * The same arguments should give the same bytes, or a run cannot be repeated to the byte.
+     * @param flags  PSH_GEMM_*
+     * @param a      Shape [m][k], rows lda >= k apart
+     * @param b      Shape [k][n], rows ldb >= n apart
+     * @param c      Shape [m][n], rows ldc >= n apart
+     * @return PSH_OK; anything else: c may hold anything, the built-in product is taken instead, and so for the
+     *         rest of that call of the library.
+     */
+    psh_status (*gemm)(
+        void *user, uint32_t flags, uint32_t m, uint32_t n, uint32_t k, const float *a, uint32_t lda,
+        const float *b, uint32_t ldb, float *c, uint32_t ldc);
+} psh_gemm_host;
 
 PSH_END_DECLS
 #endif

@@ -24,6 +24,7 @@ static const pshi_model_class *const classes[] = {
     [PSH_MODEL_PROPHET] = &pshi_model_prophet,
     [PSH_MODEL_ARIMA] = &pshi_model_arima,
     [PSH_MODEL_BATS] = &pshi_model_bats,
+    [PSH_MODEL_LSTM] = &pshi_model_lstm,
 };
 
 const pshi_model_class *pshi_model_class_of(uint32_t kind) {

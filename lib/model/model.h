@@ -76,6 +76,7 @@ extern const pshi_model_class pshi_model_spar;
 extern const pshi_model_class pshi_model_prophet;
 extern const pshi_model_class pshi_model_arima;
 extern const pshi_model_class pshi_model_bats;
+extern const pshi_model_class pshi_model_lstm;
 
 /** @return the class or NULL. */
 const pshi_model_class *pshi_model_class_of(uint32_t kind);
