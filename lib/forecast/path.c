@@ -57,7 +57,7 @@ double pshi_series_mean(pshi_outlook *o, const pshi_series *s, uint32_t lead) {
     return o->mean[lead - 1];
 }
 
-double pshi_sparse_variance(const pshi_series *s) {
+double pshi_series_variance(const pshi_series *s) {
     double mean = (double)s->busy * (double)s->size, all = (double)s->busy * (double)s->size2 - mean * mean;
 
     return all > 0 ? all : 0;
