@@ -3,6 +3,7 @@
 #ifndef PSHI_FORECAST_FORECASTER_H
 #define PSHI_FORECAST_FORECASTER_H
 
+#include "forecast/signals.h"
 #include "forecast/store.h"
 #include "forecast/template.h"
 
@@ -14,6 +15,7 @@ struct psh_forecaster {
     pshi_store store;
     pshi_templates templates;
     pshi_calibration calibration;
+    pshi_signals signals;
     psh_observer *observers; /* in the order of their creation */
     pshi_outlook outlook;    /* its closed is the first open bucket */
     uint64_t observer_bytes;

@@ -22,6 +22,9 @@ static psh_status get_options(pshi_cursor *c, psh_forecaster_options *out, psh_e
     o.max_bytes = pshi_get_u64(c);
     o.lateness_ns = pshi_get_int(c);
     o.history = pshi_get_u32(c);
+    o.max_events = pshi_get_u32(c);
+    o.max_metrics = pshi_get_u32(c);
+    o.max_alerts = pshi_get_u32(c);
     if (!o.lateness_ns)
         o.lateness_ns = -1; /* in options 0 asks for the default */
     st = pshi_read_end(c);
@@ -118,11 +121,13 @@ static psh_status get_one_series(pshi_cursor *c, psh_forecaster *f, uint32_t *pl
     if (status != PSH_OK)
         return status == PSH_E_EXISTS ? PSH_E_CORRUPT : status;
     st->bytes -= pshi_series_held(&f->shape, s);
-    status = pshi_series_get(f->env, c, s, &f->shape);
+    status = pshi_series_get(f->env, c, s, &f->shape, &f->signals);
     st->bytes += pshi_series_held(&f->shape, s);
-    *left -= pshi_series_held(&f->shape, s);
+    if (status == PSH_OK && pshi_series_held(&f->shape, s) > *left)
+        status = PSH_E_LIMIT;
     if (status != PSH_OK)
         return status;
+    *left -= pshi_series_held(&f->shape, s);
     start = s->start;
     if (!f->anchored || start >= f->outlook.closed + (int64_t)f->shape.open ||
         start < INT64_MIN / 1000000 - PSHI_MAX_OPEN)
@@ -234,6 +239,10 @@ static psh_status get_all(const pshi_frame *frame, psh_forecaster *f, size_t max
     psh_status st = get_state(&c, f);
 
     if (st == PSH_OK) {
+        c = pshi_frame_section(frame, PSHI_FORECASTER_SIGNALS);
+        st = pshi_signals_get(&c, &f->signals, &f->shape, f->outlook.closed);
+    }
+    if (st == PSH_OK) {
         c = pshi_frame_section(frame, PSHI_FORECASTER_SERIES);
         st = get_series(&c, f, max_bytes);
     }
@@ -248,7 +257,7 @@ psh_status psh_forecaster_load(
     psh_env *env, psh_schema *schema, const void *data, size_t size, size_t max_bytes, psh_forecaster **out,
     psh_error *err) {
     static const uint32_t known[] = { PSHI_FORECASTER_OPTIONS, PSHI_FORECASTER_STATE, PSHI_FORECASTER_SERIES,
-                                      PSHI_FORECASTER_TEMPLATES };
+                                      PSHI_FORECASTER_TEMPLATES, PSHI_FORECASTER_SIGNALS };
     psh_forecaster_options o;
     psh_forecaster *f = NULL;
     pshi_frame frame;
@@ -259,7 +268,7 @@ psh_status psh_forecaster_load(
         *out = NULL;
     if (!env || !schema || !out)
         return pshi_fail(err, PSH_E_INVALID, !env ? "env" : !schema ? "schema" : "out", "is NULL");
-    st = pshi_frame_open(env, data, size, PSHI_KIND_FORECASTER, known, 4, max_bytes, &frame, err);
+    st = pshi_frame_open(env, data, size, PSHI_KIND_FORECASTER, known, 5, max_bytes, &frame, err);
     if (st != PSH_OK)
         return st;
     c = pshi_frame_section(&frame, PSHI_FORECASTER_OPTIONS);

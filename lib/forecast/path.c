@@ -3,7 +3,7 @@
 #include <math.h>
 
 #include "base/env.h"
-#include "forecast/series.h"
+#include "forecast/signals.h"
 #include "math/stats.h"
 
 uint64_t pshi_outlook_bytes(const pshi_shape *shape) {
@@ -18,7 +18,9 @@ psh_status pshi_outlook_init(psh_env *env, const pshi_shape *shape, pshi_calibra
     out->calibration = c;
     out->closed = 0;
     out->of = NULL;
-    out->steps = 0;
+    out->steps = out->factored = 0;
+    out->base = 0;
+    out->signals = NULL;
     out->mean = pshi_alloc(env, pshi_outlook_bytes(shape));
     out->work = out->mean ? (float *)(void *)(out->mean + shape->max_lead) : NULL;
     return out->mean ? PSH_OK : PSH_E_NOMEM;
@@ -43,17 +45,38 @@ static void make_path(pshi_outlook *o, const pshi_series *s, uint32_t lead) {
     pshi_rhythm_forecast(s->regular->rhythm, o->steps, o->work, o->mean);
     for (i = 0; i < o->steps; i++)
         o->mean[i] = at_most_load(o->mean[i]);
+    o->base = o->mean[0];
+    o->factored = 0;
+    if (s->regular->watch.lead)
+        pshi_metrics_path(o, s->regular->watch.lead);
+    if (o->signals->near)
+        pshi_events_path(o, &s->subject);
+}
+
+/* A mean that no path holds. */
+static double with_events(const pshi_outlook *o, const pshi_series *s, uint32_t lead, double base) {
+    if (!o->signals->near && lead <= o->shape->max_lead)
+        return base;
+    if (!o->signals->calendar)
+        return base;
+    return at_most_load(pshi_calendar_apply(
+        base, pshi_events_factor(o, &s->subject, o->closed + (int64_t)lead - 1)));
 }
 
 double pshi_series_mean(pshi_outlook *o, const pshi_series *s, uint32_t lead) {
-    uint32_t most = o->shape->max_lead, m = o->shape->longest;
+    uint32_t most = o->shape->max_lead, m = o->shape->longest, asked = lead;
 
     if (!s->regular || !s->regular->fitted)
-        return at_most_load(s->regular ? (double)s->mean : (double)s->busy * (double)s->size);
+        return with_events(
+            o, s, lead, at_most_load(s->regular ? (double)s->mean : (double)s->busy * (double)s->size));
     if (lead > most) /* beyond all paths the last season repeats */
         lead = most - m + 1 + (lead - most - 1) % m;
     if (o->of != s || lead > o->steps)
         make_path(o, s, lead);
+    if (asked > most)
+        return with_events(o, s, asked, o->mean[lead - 1]);
+    if (o->factored)
+        return at_most_load(pshi_calendar_apply(o->mean[lead - 1], o->signals->factor[lead - 1]));
     return o->mean[lead - 1];
 }
 

@@ -19,6 +19,9 @@ static void put_options(pshi_writer *w, const psh_forecaster *f) {
     pshi_put_u64(w, o->max_bytes);
     pshi_put_int(w, o->lateness_ns);
     pshi_put_u32(w, o->history);
+    pshi_put_u32(w, o->max_events);
+    pshi_put_u32(w, o->max_metrics);
+    pshi_put_u32(w, o->max_alerts);
 }
 
 static void put_calibrator(pshi_writer *w, const pshi_calibrator *c) {
@@ -131,6 +134,10 @@ static void put_templates(pshi_writer *w, const psh_forecaster *f) {
     }
 }
 
+static void put_signals(pshi_writer *w, const psh_forecaster *f) {
+    pshi_signals_put(w, &f->signals, &f->shape, f->outlook.closed);
+}
+
 static void put_section(
     pshi_frame_writer *fw, uint32_t type, void (*put)(pshi_writer *, const psh_forecaster *),
     const psh_forecaster *f) {
@@ -149,6 +156,7 @@ psh_status psh_forecaster_save(const psh_forecaster *f, psh_buffer *out) {
     fw = pshi_frame_begin(&w, PSHI_KIND_FORECASTER);
     put_section(&fw, PSHI_FORECASTER_OPTIONS, put_options, f);
     put_section(&fw, PSHI_FORECASTER_STATE, put_state, f);
+    put_section(&fw, PSHI_FORECASTER_SIGNALS, put_signals, f);
     put_section(&fw, PSHI_FORECASTER_SERIES, put_series, f);
     put_section(&fw, PSHI_FORECASTER_TEMPLATES, put_templates, f);
     pshi_frame_end(&fw);

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A bucket closes: is its value odd, has the level shifted, do errors grow, is there skill? What events or oddness
+ * made teaches no season. Drift: one-sided CUSUM (Page, "Continuous inspection schemes", Biometrika 1954) of sizes of
+ * standardised errors against their slow mean.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "base/checked.h"
+#include "base/options.h"
+#include "forecast/forecaster.h"
+#include "math/stats.h"
+
+#define FAR_TAIL 0.99    /* the forecast's quantile beyond which a value is an outlier's candidate ... */
+#define FAR_NORMAL 2.3263478740408408 /* ... and the normal law's */
+#define MOST_SIZE 4.0    /* of an error, for drift */
+#define ALLOWED 0.5      /* deviations of sizes that are usual */
+#define ALARM 12.0       /* the sum that tells, in those */
+#define MOST_DRIFT 24.0  /* and the most it counts, so that it comes back in time */
+#define MOST_SHIFT 64.0
+#define BACK_SKILL 0.05
+#define LEAST_COVERAGE 0.8
+#define BACK_COVERAGE 0.85
+
+static int64_t day_of(int64_t time) {
+    return pshi_floor_div(time, PSH_DAY);
+}
+
+static void raise_alert(pshi_outlook *o, pshi_series *s, uint32_t kind, double value, double expected) {
+    pshi_signals *g = o->signals;
+    pshi_watch *w = &s->regular->watch;
+    int64_t time = pshi_bucket_start(o->shape, o->closed);
+    uint32_t day = (uint32_t)day_of(time);
+
+    if (w->day != day)
+        w->told = 0;
+    w->day = day;
+    if (w->told >> kind & 1)
+        return;
+    w->told |= 1u << kind;
+    g->alerts[g->alerted % g->max_alerts] = (psh_alert){ 0, kind, s->subject, time, value, expected };
+    g->alerted++;
+}
+
+/* @return 1 if it has just begun to hold. */
+static int begins(pshi_watch *w, uint32_t kind, int on, int off) {
+    uint32_t bit = 1u << kind;
+
+    if (w->state & bit) {
+        w->state &= off ? ~bit : UINT32_MAX;
+        return 0;
+    }
+    w->state |= on ? bit : 0;
+    return on;
+}
+
+static void learn_drift(pshi_outlook *o, pshi_series *s, double size) {
+    pshi_watch *w = &s->regular->watch;
+    uint32_t warm = 2 * o->shape->season[0];
+    double gain = 1 / ((double)w->errors + 1), least = 0.25 / o->shape->longest, var, sd;
+
+    var = (double)w->usual2 - (double)w->usual * (double)w->usual;
+    sd = sqrt(var > 0 ? var : 0);
+    if (w->errors >= warm && sd > 0) {
+        w->drift += (float)((size - (double)w->usual) / sd - ALLOWED);
+        w->drift = w->drift > 0 ? w->drift < (float)MOST_DRIFT ? w->drift : (float)MOST_DRIFT : 0;
+        if (begins(w, PSH_ALERT_ERROR_DRIFT, (double)w->drift > ALARM, w->drift <= 0))
+            raise_alert(o, s, PSH_ALERT_ERROR_DRIFT, size, (double)w->usual);
+    }
+    gain = gain > least ? gain : least;
+    w->usual += (float)(gain * (size - (double)w->usual));
+    w->usual2 += (float)(gain * (size * size - (double)w->usual2));
+    w->errors += w->errors < UINT32_MAX;
+}
+
+void pshi_watch_error(const pshi_outlook *o, pshi_series *s, double error, double unit, double mean) {
+    pshi_watch *w = &s->regular->watch;
+    const pshi_track *own = &s->regular->track[0], *pool = &o->calibration->track[s->subject.kind][0];
+    double wide = error >= 0 ? pshi_track_quantile(own, pool, FAR_TAIL) : -pshi_track_quantile(own, pool, 1 - FAR_TAIL);
+
+    /* Errors with fat tails are measured by their own tail; none by less than the model's deviation. */
+    wide = wide > FAR_NORMAL ? wide / FAR_NORMAL : 1;
+    w->error = (float)fmin(fmax(error / wide, -1e9), 1e9);
+    w->unit = (float)fmin(unit * wide, 1e9);
+    w->expected = (float)mean;
+}
+
+static void check_skill(pshi_outlook *o, pshi_series *s) {
+    const pshi_tally *t = &s->regular->tally;
+    pshi_watch *w = &s->regular->watch;
+    uint32_t had = w->state;
+    double inside;
+
+    if (t->weight < o->shape->longest)
+        return;
+    if (begins(w, PSH_ALERT_NO_SKILL, t->error > t->naive, t->error < (1 - BACK_SKILL) * t->naive))
+        raise_alert(o, s, PSH_ALERT_NO_SKILL, t->error / t->weight, t->naive / t->weight);
+    else if ((had & ~w->state) >> PSH_ALERT_NO_SKILL & 1)
+        raise_alert(o, s, PSH_ALERT_SKILL_BACK, t->error / t->weight, t->naive / t->weight);
+    inside = t->inside;
+    if (begins(w, PSH_ALERT_COVERAGE_DRIFT, inside < LEAST_COVERAGE * t->weight, inside > BACK_COVERAGE * t->weight))
+        raise_alert(o, s, PSH_ALERT_COVERAGE_DRIFT, inside / t->weight, 0.9);
+}
+
+static void set_mask(pshi_regular *r, uint32_t slot, int on) {
+    uint8_t bit = (uint8_t)(1u << slot % 8);
+
+    r->masked[slot / 8] = (uint8_t)(on ? r->masked[slot / 8] | bit : r->masked[slot / 8] & ~bit);
+}
+
+/* What was masked on the way to the new level is part of it; a fit follows at once. */
+static void accept_shift(pshi_outlook *o, pshi_series *s, uint32_t run, double y) {
+    pshi_regular *r = s->regular;
+    pshi_watch *w = &r->watch;
+    int64_t first = o->closed - (int64_t)run + 1, b;
+
+    first = first < s->start ? s->start : first;
+    for (b = first; b < o->closed; b++)
+        set_mask(r, pshi_slot(b, o->shape->ring), 0);
+    if (w->shifts && first - w->shift[w->shifts - 1] < (int64_t)o->shape->season[0])
+        return; /* the same, or unrest */
+    if (w->shifts == PSHI_SHIFTS)
+        memmove(w->shift, w->shift + 1, --w->shifts * sizeof *w->shift);
+    w->shift[w->shifts++] = first;
+    r->fit_at = 0;
+    raise_alert(o, s, PSH_ALERT_LEVEL_SHIFT, y, (double)w->expected);
+}
+
+/* @return what the rhythm should learn in place of y; *masked tells the fits. */
+static double judge_value(pshi_outlook *o, pshi_series *s, double y, int *masked) {
+    pshi_regular *r = s->regular;
+    pshi_watch *w = &r->watch;
+    uint32_t run = (w->outlier.side & 0x7fffffffu) + 1, said;
+    double z;
+
+    learn_drift(o, s, fmin(fabs((double)w->error), MOST_SIZE));
+    said = pshi_outlier_observe(&w->outlier, (double)w->error, 0, 1);
+    if (said & PSHI_OUTLIER_LEVEL)
+        accept_shift(o, s, run < o->shape->season[0] ? run : o->shape->season[0], y);
+    if (!(said & PSHI_OUTLIER_MASK))
+        return y;
+    *masked = 1;
+    raise_alert(o, s, PSH_ALERT_OUTLIER, y, (double)w->expected);
+    z = pshi_rhythm_z(r->rhythm, (double)w->expected) + (w->error > 0 ? 1 : -1) * FAR_NORMAL * (double)w->unit;
+    z = pshi_rhythm_value(r->rhythm, z);
+    return z > 0 ? z < PSHI_MOST_LOAD ? z : PSHI_MOST_LOAD : 0;
+}
+
+/*
+ * In an event the rhythm goes on with its own forecast: the value, freed of a factor that is not yet known well, would
+ * teach it the event. After a season of that its level would be stale, and the value is the lesser evil.
+ */
+static double event_value(pshi_outlook *o, pshi_series *s, double y) {
+    pshi_watch *w = &s->regular->watch;
+    double factor = pshi_events_factor(o, &s->subject, o->closed);
+
+    if (w->base >= 0)
+        pshi_events_learn(o, &s->subject, y, (double)w->base);
+    w->inside += w->inside < UINT32_MAX;
+    if (w->base >= 0 && w->inside <= o->shape->longest)
+        return (double)w->base;
+    y = pshi_calendar_clean(y, factor);
+    return y < PSHI_MOST_LOAD ? y : PSHI_MOST_LOAD;
+}
+
+double pshi_watch_close(pshi_outlook *o, pshi_series *s, double y) {
+    pshi_watch *w = &s->regular->watch;
+    double learned = y, residual = (double)NAN;
+    int masked = 0;
+
+    if (o->signals->near && pshi_events_mask(o, &s->subject)) {
+        masked = 1;
+        learned = event_value(o, s, y);
+    } else {
+        residual = w->base >= 0 ? y - (double)w->base : (double)NAN;
+        w->inside = 0;
+        if (w->unit > 0)
+            learned = judge_value(o, s, y, &masked);
+    }
+    set_mask(s->regular, pshi_slot(o->closed, o->shape->ring), masked);
+    if (w->lead)
+        pshi_metrics_observe(o, &s->subject, w->lead, residual);
+    check_skill(o, s);
+    w->base = -1;
+    w->unit = w->error = w->expected = 0;
+    return learned;
+}
+
+/* Where a bucket is to be replaced: the mean of the same place a season before and after, where those are whole. */
+static float without(const float *y, const uint8_t *skip, uint32_t n, uint32_t m, uint32_t i) {
+    float sum = 0, count = 0;
+    uint32_t k;
+
+    for (k = i; k >= m && !count; k -= m)
+        if (!skip[k - m]) {
+            sum += y[k - m];
+            count++;
+        }
+    for (k = i; n - k > m; k += m)
+        if (!skip[k + m])
+            return (sum + y[k + m]) / (count + 1);
+    return count > 0 ? sum : y[i];
+}
+
+/* Values before a shift are brought to the level after it: as the next season is to the one before, place by place. */
+static void rescale(float *y, uint32_t n, uint32_t at, uint32_t until, uint32_t m) {
+    double before = 1, after = 1, by;
+    uint32_t i, end = until - at < m ? until : at + m;
+
+    for (i = at; i < end; i++) {
+        if (i < m || i - m >= at)
+            continue;
+        before += (double)y[i - m];
+        after += (double)y[i];
+    }
+    by = fmin(fmax(after / before, 1 / MOST_SHIFT), MOST_SHIFT);
+    for (i = 0; i < at && i < n; i++)
+        y[i] = (float)((double)y[i] * by);
+}
+
+void pshi_watch_clean(
+    const pshi_series *s, const pshi_shape *shape, int64_t closed, uint32_t n, float *y, const uint8_t *skip) {
+    const pshi_watch *w = &s->regular->watch;
+    uint32_t i, m = n > shape->longest ? shape->longest : shape->season[0];
+    int64_t first = closed - (int64_t)n, at, until;
+
+    for (i = 0; i < n; i++)
+        if (skip[i])
+            y[i] = without(y, skip, n, m, i);
+    for (i = 0; i < w->shifts; i++) {
+        at = w->shift[i] - first;
+        until = i + 1 < w->shifts ? w->shift[i + 1] - first : (int64_t)n;
+        if (at > 0 && at < (int64_t)n && until > at && until <= (int64_t)n)
+            rescale(y, n, (uint32_t)at, (uint32_t)until, m);
+    }
+}
+
+size_t psh_forecaster_alert_count(const psh_forecaster *f) {
+    if (!f)
+        return 0;
+    return f->signals.alerted < f->signals.max_alerts ? (size_t)f->signals.alerted : f->signals.max_alerts;
+}
+
+psh_status psh_forecaster_alert(const psh_forecaster *f, size_t i, psh_alert *out) {
+    size_t n = psh_forecaster_alert_count(f);
+
+    if (!f || !out)
+        return PSH_E_INVALID;
+    if (i >= n)
+        return PSH_E_NOT_FOUND;
+    return pshi_struct_out(
+        out, &f->signals.alerts[(f->signals.alerted - n + i) % f->signals.max_alerts], sizeof *out);
+}
+
+void psh_forecaster_alerts_clear(psh_forecaster *f) {
+    if (f)
+        f->signals.alerted = 0;
+}
