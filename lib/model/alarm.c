@@ -7,7 +7,8 @@
 #define TOLD 0.6           /* how much of what was just told is discounted */
 #define USUAL 0.4          /* the same of what is usual at this place of the season */
 #define FADE 0.7           /* of that, by season */
-#define RANKED 0.7         /* weight of the rank against that of the height */
+#define RANKED 0.35        /* weight of the rank against that of the height */
+#define RANK_GRAIN 0.25    /* of surprise: no difference */
 #define HEIGHT 6.0         /* a series' usual height of alarms, before any is seen */
 #define HEIGHT_WEIGHT 4.0  /* in blocks */
 #define HEIGHT_POWER 0.2
@@ -63,7 +64,7 @@ double pshi_alarm_observe(pshi_alarm *a, double raw, uint32_t slot, uint32_t qui
         end_block(a);
     a->block_at++;
     a->block_most = a->block_most > left ? a->block_most : left;
-    ranked = pshi_tails_surprise(&a->past, left, 1, 0);
+    ranked = pshi_tails_surprise(&a->past, left, 1, RANK_GRAIN);
     pshi_tails_add(&a->past, left);
     return (RANKED * ranked + (1 - RANKED) * left) * pow(HEIGHT / (a->height > 0 ? a->height : HEIGHT), HEIGHT_POWER);
 }

@@ -11,7 +11,7 @@
 
 #define MOST_VALUE 0x1p100
 #define MOST_PROBATION 100000u
-#define EVEN 4.0   /* the alarm at which score is 1/2 */
+#define EVEN 5.7   /* the alarm at which score is 1/2 */
 #define SLOPE 1.5  /* of the score's log odds there */
 
 struct psh_detector {
@@ -98,8 +98,10 @@ static uint32_t change_flags(psh_detector *d, const pshi_signals_out *s) {
         flags |= PSH_VERDICT_SPREAD;
     if (found & PSHI_OUTLIER_MASK)
         flags |= PSH_VERDICT_OUTLIER;
-    if (flags & (PSH_VERDICT_LEVEL | PSH_VERDICT_SPREAD))
+    if (flags & (PSH_VERDICT_LEVEL | PSH_VERDICT_SPREAD)) {
         d->run_from = d->signals.count - 1;
+        pshi_signals_resize(&d->signals);
+    }
     return flags;
 }
 

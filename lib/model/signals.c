@@ -8,11 +8,13 @@
 
 #define QUICK 0.1
 #define SLOW 0.02
+#define SLOWEST 0.005
+#define RESIZED 20u           /* values that the size of errors has after a change */
+#define MEAN_TO_SD 1.2533    /* of a normal law's sizes */
 #define MOST_SURPRISE 8.0   /* one signal counts as one in 10^8 at most: no signal decides alone */
 #define GRAIN 1e-9          /* relative to the series' origin: rounding, not change */
 #define LOG_GRAIN 0.02      /* of signals that are logarithms */
 #define WARM 50u            /* values before scales are known */
-#define MOST_FLAT 500u
 #define BINS 10u
 #define LEAST_RANGE 20u
 
@@ -168,7 +170,7 @@ static void read_season(pshi_signals *s, int64_t time, double x, reading *r, dou
     if (s->season[0] && p->n) {
         e = x - p->mean;
         say(r, SEASONAL, e, grain);
-        s->error[1] += SLOW * (fabs(e) - s->error[1]);
+        s->error[1] += SLOWEST * (fabs(e) - s->error[1]);
     }
     s->residual[(s->count - 1) % PSHI_SIGNAL_RESIDUALS] = e;
     if (seen && p->n && s->count > 12)
@@ -183,7 +185,7 @@ static void read_season(pshi_signals *s, int64_t time, double x, reading *r, dou
 }
 
 static void learn(pshi_signals *s, int64_t time, double x, uint32_t slot) {
-    s->error[0] += SLOW * (fabs(x - s->level[0]) - s->error[0]);
+    s->error[0] += SLOWEST * (fabs(x - s->level[0]) - s->error[0]);
     s->level[0] += QUICK * (x - s->level[0]);
     s->level[1] += SLOW * (x - s->level[1]);
     if (s->season[0])
@@ -200,20 +202,25 @@ static void slide(pshi_signals *s, uint32_t k, uint32_t size, double x) {
     pshi_sorted_insert(s->near[k], n, (float)x);
 }
 
+/* A wait that goes on, against those that are over. */
+static void wait_on(pshi_signals *s, reading *r, uint32_t signal, uint64_t *since, int over, double grain) {
+    double length = log(1.0 + (double)(s->count - *since));
+
+    if (!over && *since)
+        say(r, signal, length, grain);
+    if (!over)
+        return;
+    if (*since)
+        pshi_tails_add(&s->tails[signal], length);
+    *since = s->count;
+}
+
 /* How long since the last big value, and since the last change. */
 static void read_waits(pshi_signals *s, reading *r, double x) {
-    if (s->count == 1 || fabs(x - at(s, 1)) > GRAIN * fabs(x))
-        s->flat_at = s->count;
-    say(r, FLAT, log(1.0 + (double)(s->count - s->flat_at < MOST_FLAT ? s->count - s->flat_at : MOST_FLAT)), 0.2);
-    if (s->count <= WARM)
-        return;
-    if (x > pshi_tails_quantile(&s->tails[VALUE], 0.95)) {
-        if (s->big_at)
-            pshi_tails_add(&s->tails[GAP], log((double)(s->count - s->big_at)));
-        s->big_at = s->count;
-    } else if (s->big_at) {
-        say(r, GAP, log((double)(s->count - s->big_at)), 0.3);
-    }
+    if (s->count > 1)
+        wait_on(s, r, FLAT, &s->flat_at, fabs(x - at(s, 1)) > GRAIN * fabs(x), 0.2);
+    if (s->count > WARM)
+        wait_on(s, r, GAP, &s->big_at, x > pshi_tails_quantile(&s->tails[VALUE], 0.95), 0.3);
 }
 
 /* The surprises' norm of order 3/2: between their sum and their maximum. Signals that can only rise have one tail. */
@@ -233,19 +240,31 @@ static void gather(pshi_signals *s, const reading *r, pshi_signals_out *out) {
             most = up;
             out->most = k;
         }
-        if (k != GAP)
+        if (k != GAP && k != FLAT)
             pshi_tails_add(&s->tails[k], r->x[k]);
     }
     out->surprise = cbrt(sum * sum);
 }
 
-static void expect(const pshi_signals *s, double x, uint32_t slot, pshi_signals_out *out) {
-    int seasonal = s->season[0] && s->slot[slot].n > 1 && s->error[1] < s->error[0];
-    double e, scale = (seasonal ? s->error[1] : s->error[0]) * 1.2533; /* of a normal law */
+static int season_leads(const pshi_signals *s, uint32_t slot) {
+    return s->season[0] && s->slot[slot].n > 1 && s->error[1] < s->error[0];
+}
 
-    e = s->count > 1 ? x - (seasonal ? s->slot[slot].mean : s->level[0]) : 0;
+static void expect(pshi_signals *s, double x, uint32_t slot, pshi_signals_out *out) {
+    double e = s->count > 1 ? x - (season_leads(s, slot) ? s->slot[slot].mean : s->level[0]) : 0;
+    double rate = 1.0 / (s->size_n + 1);
+
     out->expected = s->origin + x - e;
-    out->deviation = s->count > WARM && scale > GRAIN * fabs(s->origin) ? e / scale : 0;
+    if (s->count > WARM && s->size > GRAIN * fabs(s->origin))
+        out->deviation = e / (s->size * MEAN_TO_SD);
+    s->size += (rate > SLOWEST ? rate : SLOWEST) * (fabs(e) - s->size);
+    s->size_n += s->size_n < 1000;
+    s->fresh += QUICK * (fabs(e) - s->fresh);
+}
+
+void pshi_signals_resize(pshi_signals *s) {
+    s->size = s->fresh;
+    s->size_n = RESIZED;
 }
 
 void pshi_signals_observe(pshi_signals *s, int64_t time, double value, pshi_signals_out *out) {
@@ -306,6 +325,9 @@ void pshi_signals_fields(pshi_fields *io, pshi_signals *s) {
         pshi_read_bad(io->c);
     pshi_field_f64s(io, s->level, 2, -MOST_X, MOST_X);
     pshi_field_f64s(io, s->error, 2, 0, 2 * MOST_X);
+    pshi_field_f64(io, &s->size, 0, 2 * MOST_X);
+    pshi_field_f64(io, &s->fresh, 0, 2 * MOST_X);
+    pshi_field_u32(io, &s->size_n, 0, 1000);
     for (i = 0; i < PSHI_SIGNAL_SLOTS + PSHI_SIGNAL_PLACES; i++) {
         pshi_place *p = i < PSHI_SIGNAL_SLOTS ? &s->slot[i] : &s->place[i - PSHI_SIGNAL_SLOTS];
 

@@ -25,9 +25,13 @@ typedef struct pshi_signals {
     double origin;      /* the first value: all others are kept as differences from it */
     uint64_t count;     /* values seen */
     uint64_t big_at;    /* count at the last value in the top twentieth; 0: none yet */
-    uint64_t flat_at;   /* count at the last change of value */
+    uint64_t flat_at;   /* count at the last change of value; 0: none yet */
     double level[2];    /* exponential means, quick and slow */
     double error[2];    /* mean absolute error of the quick mean and of the place in the first season */
+    double size;        /* the same of what is expected, slowly */
+    double fresh;       /* and quickly */
+    uint32_t size_n;    /* values in it, as far as that matters */
+    uint32_t unused;    /* 0 */
     pshi_place slot[PSHI_SIGNAL_SLOTS];
     pshi_place place[PSHI_SIGNAL_PLACES];
     double value[PSHI_SIGNAL_SPAN];          /* rings by count */
@@ -48,6 +52,8 @@ typedef struct pshi_signals_out {
 const char *pshi_signal_name(uint32_t signal);
 /** One value more, |value| <= 2^100; time does not decrease. O(1), no allocation. */
 void pshi_signals_observe(pshi_signals *s, int64_t time, double value, pshi_signals_out *out);
+/** The errors have become larger or smaller for good: what they were before is forgotten. */
+void pshi_signals_resize(pshi_signals *s);
 void pshi_signals_fields(pshi_fields *io, pshi_signals *s);
 
 #endif

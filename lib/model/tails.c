@@ -12,6 +12,7 @@
 #define LEAST_SCALE 0.05 /* of the tail, in distances from the 10 % to the 90 % quantile */
 #define MOST_SHAPE 0.5   /* heavier tails than this have no variance to go by */
 #define MOST 0x1p110
+#define NATS 2.302585092994046 /* in a factor of ten */
 
 /* Into a descending list that holds the `*count` largest of n values: complete as far as it goes. */
 static void keep(float *list, uint32_t *count, uint32_t n, float x) {
@@ -104,15 +105,20 @@ static double middle_surprise(const pshi_tails *t, float x, int up) {
     return -log10(((up ? m - i : below) + 0.5) / (m + 1.0));
 }
 
-/* How far beyond the threshold, in nats. */
-static double beyond(const float *list, uint32_t k, double x, double least) {
-    double u = (double)list[k], mean = 0, square = 0, d, shape, cv;
+static double mean_excess(const float *list, uint32_t k, double least) {
+    double sum = 0;
     uint32_t i;
 
     for (i = 0; i < k; i++)
-        mean += (double)list[i] - u;
-    mean /= k;
-    mean = mean > least ? mean : least;
+        sum += (double)list[i] - (double)list[k];
+    return sum / k > least ? sum / k : least;
+}
+
+/* How far beyond the threshold list[k], in nats. */
+static double beyond(const float *list, uint32_t k, double x, double mean) {
+    double u = (double)list[k], square = 0, d, shape, cv;
+    uint32_t i;
+
     for (i = 0; i < k; i++) {
         d = (double)list[i] - u - mean;
         square += d * d;
@@ -127,7 +133,7 @@ static double beyond(const float *list, uint32_t k, double x, double least) {
 double pshi_tails_surprise(const pshi_tails *t, double x, int up, double grain) {
     const float *list = up ? t->high : t->low;
     uint32_t kept = up ? t->high_count : t->low_count, k, above = 0;
-    double least, s;
+    double scale, s, rank;
     float f = (float)(x > MOST ? MOST : x < -MOST ? -MOST : x), side = up ? f : -f;
 
     if (t->n < LEAST_VALUES)
@@ -137,12 +143,18 @@ double pshi_tails_surprise(const pshi_tails *t, double x, int up, double grain) 
     k = k < kept - 1 ? k : kept - 1;
     while (above < k && list[above] >= side)
         above++;
+    s = -log10((k + 0.5) / (t->n + 1.0));
     if (above >= k) {
-        s = middle_surprise(t, f, up);
-        return s < -log10((k + 0.5) / (t->n + 1.0)) ? s : -log10((k + 0.5) / (t->n + 1.0));
+        rank = middle_surprise(t, f, up);
+        return rank < s ? rank : s;
     }
-    least = LEAST_SCALE * (pshi_tails_quantile(t, 0.9) - pshi_tails_quantile(t, 0.1)) + grain + 0x1p-100;
-    return -log10((k + 0.5) / (t->n + 1.0)) + beyond(list, k, (double)side, least) / 2.302585092994046;
+    scale = LEAST_SCALE * (pshi_tails_quantile(t, 0.9) - pshi_tails_quantile(t, 0.1)) + grain + 0x1p-100;
+    scale = mean_excess(list, k, scale);
+    s += beyond(list, k, (double)side, scale) / NATS;
+    /* A mixture of small and big events is no Pareto tail: what was seen as often as this is no more surprising than
+     * its rank, and a record by a hair no more than a record. */
+    rank = -log10((above + 0.5) / (t->n + 1.0)) + (above ? 0 : ((double)side - (double)list[0]) / scale / NATS);
+    return s < rank ? s : rank;
 }
 
 static void descending(pshi_fields *io, const float *list, uint32_t n) {

@@ -29,9 +29,9 @@ double pshi_tails_quantile(const pshi_tails *t, double p);
 /** Share of the sample that is at most x; 0 when empty. */
 double pshi_tails_share(const pshi_tails *t, double x);
 /**
- * -log10 of the probability of a value at least as high (up) or as low (not up) as x. Inside the extremes that are
- * kept, their rank; beyond a high quantile a generalised Pareto tail by moments (Hosking & Wallis 1987, section 3),
- * as in Siffer et al., "Anomaly detection in streams with extreme value theory", KDD 2017.
+ * -log10 of the probability of a value at least as high (up) or as low (not up) as x. In the middle by rank; beyond
+ * a high quantile by a generalised Pareto tail, its parameters by moments (Hosking & Wallis 1987), as in Siffer et
+ * al., "Anomaly detection in streams with extreme value theory", KDD 2017; there the rank bounds it.
  * @param grain  what is no difference: the least scale of the tail, >= 0
  * @return >= 0, finite; 0 below 20 values.
  */
