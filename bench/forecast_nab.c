@@ -30,7 +30,10 @@ typedef struct result {
 } result;
 
 static int read_args(int argc, char **argv, asked *a) {
-    struct { const char *name; const char **to; } with[] = {
+    const struct {
+        const char *name;
+        const char **to;
+    } with[] = {
         { "--dir", &a->dir }, { "--windows", &a->windows }, { "--profiles", &a->profiles }, { "--plot", &a->plot }
     };
     int i;
@@ -163,11 +166,11 @@ static void print_results(const nab_set *s, const asked *a, const nab_profile p[
     if (!a->tsv)
         print_categories(s, r[0].threshold, &p[0]);
     for (i = 0; i < 3; i++)
-        printf(a->tsv ? "%s\t%.2f\t%s\tbest threshold %.3f; threshold from the other files %.1f, from the other "
-                        "categories %.1f; at %.1f %.1f\n"
-                      : "%-10s %6.2f %s  at threshold %.3f; threshold from the other files %.1f, from the other "
-                        "categories %.1f; at %.1f %.1f\n",
-               p[i].name, r[i].best, "points", r[i].threshold, r[i].file_out, r[i].category_out, OWN_THRESHOLD, r[i].own);
+        printf(a->tsv ? "%s\t%.2f\tpoints\tbest threshold %.3f; threshold from the other files %.1f, "
+                        "from the other categories %.1f; at %.1f %.1f\n"
+                      : "%-10s %6.2f  at threshold %.3f; threshold from the other files %.1f, "
+                        "from the other categories %.1f; at %.1f %.1f\n",
+               p[i].name, r[i].best, r[i].threshold, r[i].file_out, r[i].category_out, OWN_THRESHOLD, r[i].own);
 }
 
 static int run(const asked *a, nab_set *s, const nab_profile p[3]) {

@@ -33,7 +33,8 @@ static char *read_all(const char *path, size_t *size) {
 
     if (!f)
         return NULL;
-    if (fseek(f, 0, SEEK_END) == 0 && (end = ftell(f)) >= 0 && (size_t)end < MOST_BYTES && fseek(f, 0, SEEK_SET) == 0) {
+    end = fseek(f, 0, SEEK_END) == 0 ? ftell(f) : -1;
+    if (end >= 0 && (size_t)end < MOST_BYTES && fseek(f, 0, SEEK_SET) == 0) {
         data = calloc((size_t)end + 1, 1);
         *size = data ? fread(data, 1, (size_t)end, f) : 0;
     }
@@ -204,7 +205,8 @@ int nab_load_profiles(const char *path, nab_profile out[3]) {
 
     for (i = 0; ok && i < 3; i++) {
         costs = json_object_get(json_object_get(root, names[i]), "CostMatrix");
-        ok = json_is_number(json_object_get(costs, "tpWeight")) && json_is_number(json_object_get(costs, "fpWeight")) &&
+        ok = json_is_number(json_object_get(costs, "tpWeight")) &&
+             json_is_number(json_object_get(costs, "fpWeight")) &&
              json_is_number(json_object_get(costs, "fnWeight"));
         out[i].tp = json_number_value(json_object_get(costs, "tpWeight"));
         out[i].fp = json_number_value(json_object_get(costs, "fpWeight"));

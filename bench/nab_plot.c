@@ -46,12 +46,13 @@ static void draw(FILE *out, const nab_file *f, double threshold) {
     fprintf(out, "<h3>%s</h3>\n<svg viewBox=\"0 0 %.0f %.0f\">\n", f->name, WIDTH, HEIGHT);
     fprintf(out, "<rect class=\"p\" width=\"%.1f\" height=\"%.0f\"/>\n", x_of(f, s->probation), HEIGHT);
     for (k = 0; k < s->window_count; k++)
-        fprintf(out, "<rect class=\"w\" x=\"%.1f\" width=\"%.1f\" height=\"%.0f\"/>\n", x_of(f, s->windows[k].first),
-                x_of(f, s->windows[k].last + 1) - x_of(f, s->windows[k].first), HEIGHT);
+        fprintf(out, "<rect class=\"w\" x=\"%.1f\" width=\"%.1f\" height=\"%.0f\"/>\n",
+                x_of(f, s->windows[k].first), x_of(f, s->windows[k].last + 1) - x_of(f, s->windows[k].first), HEIGHT);
     draw_values(out, f);
     for (i = s->probation; i < s->n; i++)
         if (s->score[i] >= threshold)
-            fprintf(out, "<path class=\"%s\" d=\"M%.1f 0V%.0f\"/>\n", nab_row(s, i, &k) > 0 ? "t" : "f", x_of(f, i), HEIGHT);
+            fprintf(out, "<path class=\"%s\" d=\"M%.1f 0V%.0f\"/>\n", nab_row(s, i, &k) > 0 ? "t" : "f",
+                    x_of(f, i), HEIGHT);
     fputs("</svg>\n", out);
 }
 
@@ -64,9 +65,11 @@ int nab_plot(const char *path, const nab_set *s, double threshold) {
         perror(path);
         return 0;
     }
-    fputs("<!doctype html><meta charset=\"utf-8\"><title>Anomalies</title><style>body{font:14px sans-serif;max-width:1140px;"
-          "margin:1em auto}h3{font-weight:normal;margin:.8em 0 .1em}svg{width:100%}.v{fill:none;stroke:#246}"
-          ".w{fill:#fb8;opacity:.6}.p{fill:#eee}.t{stroke:#080;stroke-width:2}.f{stroke:#c00;stroke-width:2}</style>\n"
+    fputs("<!doctype html><meta charset=\"utf-8\"><title>Anomalies</title><style>"
+          "body{font:14px sans-serif;max-width:1140px;margin:1em auto}h3{font-weight:normal;margin:.8em 0 .1em}"
+          "svg{width:100%}.v{fill:none;stroke:#246}"
+          ".w{fill:#fb8;opacity:.6}.p{fill:#eee}.t{stroke:#080;stroke-width:2}"
+          ".f{stroke:#c00;stroke-width:2}</style>\n"
           "<p>Grey: probation. Shaded: windows. Green: an alarm in a window. Red: a false alarm.</p>\n", out);
     for (i = 0; i < s->count; i++)
         draw(out, &s->files[i], threshold);

@@ -38,8 +38,9 @@ double nab_row(const nab_series *s, size_t row, size_t *window) {
     *window = s->window_count;
     if (!before)
         return -1;
-    return before->last == before->first ? -1
-                                         : sigmoid((double)(row - before->last) / (double)(before->last - before->first));
+    if (before->last == before->first)
+        return -1;
+    return sigmoid((double)(row - before->last) / (double)(before->last - before->first));
 }
 
 double nab_raw(const nab_series *s, const nab_profile *p, double threshold) {
@@ -72,7 +73,8 @@ static int by_score(const void *a, const void *b) {
 }
 
 static size_t collect(
-    const nab_series *s, size_t count, const unsigned char *use, const nab_profile *p, point *points, size_t *groups) {
+    const nab_series *s, size_t count, const unsigned char *use, const nab_profile *p, point *points,
+    size_t *groups) {
     size_t i, j, k, n = 0;
 
     *groups = 0;
@@ -91,7 +93,8 @@ static size_t collect(
     return n;
 }
 
-static double sweep(const point *points, size_t n, double *best, size_t groups, const nab_profile *p, double *threshold) {
+static double sweep(
+    const point *points, size_t n, double *best, size_t groups, const nab_profile *p, double *threshold) {
     double sum = -p->fn * (double)groups, most = sum;
     size_t i;
 
@@ -113,7 +116,8 @@ static double sweep(const point *points, size_t n, double *best, size_t groups, 
     return most;
 }
 
-double nab_best(const nab_series *s, size_t count, const unsigned char *use, const nab_profile *p, double *threshold) {
+double nab_best(
+    const nab_series *s, size_t count, const unsigned char *use, const nab_profile *p, double *threshold) {
     size_t i, rows = 1, windows = 1, n, groups;
     point *points;
     double *best, most = (double)NAN;

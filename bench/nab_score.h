@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * @file nab_score.h  Scores of the Numenta anomaly benchmark: Lavin & Ahmad, "Evaluating real-time anomaly detection
- * algorithms", ICMLA 2015, section II, and the benchmark's sweeper for what the paper leaves open.
+ * @file nab_score.h  Scores of the Numenta anomaly benchmark: Lavin & Ahmad, "Evaluating real-time anomaly
+ * detection algorithms", ICMLA 2015, section II, and the benchmark's sweeper for what the paper leaves open.
  */
 #ifndef BENCH_NAB_SCORE_H
 #define BENCH_NAB_SCORE_H
@@ -44,7 +44,8 @@ double nab_raw(const nab_series *s, const nab_profile *p, double threshold);
  * @param threshold  becomes it; 1.1, i.e. no alarm, where that is best
  * @return the sum; NAN without memory.
  */
-double nab_best(const nab_series *s, size_t count, const unsigned char *use, const nab_profile *p, double *threshold);
+double nab_best(
+    const nab_series *s, size_t count, const unsigned char *use, const nab_profile *p, double *threshold);
 /** 0 for a detector that says nothing, 100 for a perfect one; NAN without windows. */
 double nab_normal(double raw, size_t windows, const nab_profile *p);
 

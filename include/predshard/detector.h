@@ -24,7 +24,7 @@ typedef struct psh_detector_options {
     uint32_t flags;       /**< none yet: not 0 is PSH_E_UNSUPPORTED */
     int64_t season[2];    /**< ns, ascending; 0: one day, one week; < 0: none. Not 0 below 96 ns and 168 ns */
     uint32_t probation;   /**< values before the first alarm, 20..100000; default 300 */
-    uint32_t quiet;       /**< values in which an alarm fades, so that it is told once; default probation / 5 */
+    uint32_t quiet;       /**< values in which an alarm fades, so that it is told once; default probation / 6 */
     double threshold;     /**< a score from here on is an anomaly, in (0, 1); default 0.5 */
 } psh_detector_options;
 

@@ -66,7 +66,8 @@ double pshi_alarm_observe(pshi_alarm *a, double raw, uint32_t slot, uint32_t qui
     a->block_most = a->block_most > left ? a->block_most : left;
     ranked = pshi_tails_surprise(&a->past, left, 1, RANK_GRAIN);
     pshi_tails_add(&a->past, left);
-    return (RANKED * ranked + (1 - RANKED) * left) * pow(HEIGHT / (a->height > 0 ? a->height : HEIGHT), HEIGHT_POWER);
+    left = RANKED * ranked + (1 - RANKED) * left;
+    return a->height > 0 ? left * pow(HEIGHT / a->height, HEIGHT_POWER) : left;
 }
 
 void pshi_alarm_fields(pshi_fields *io, pshi_alarm *a) {

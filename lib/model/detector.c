@@ -11,7 +11,7 @@
 
 #define MOST_VALUE 0x1p100
 #define MOST_PROBATION 100000u
-#define EVEN 5.7   /* the alarm at which score is 1/2 */
+#define EVEN 5.9   /* the alarm at which score is 1/2 */
 #define SLOPE 1.5  /* of the score's log odds there */
 
 struct psh_detector {
@@ -48,7 +48,7 @@ static psh_status check_options(psh_detector_options *o, psh_error *err) {
     o->probation = o->probation ? o->probation : 300;
     if (o->probation < 20 || o->probation > MOST_PROBATION)
         return pshi_fail(err, PSH_E_INVALID, "probation", "must be 20 to 100000");
-    o->quiet = o->quiet ? o->quiet : o->probation / 5;
+    o->quiet = o->quiet ? o->quiet : o->probation / 6;
     if (o->quiet > MOST_PROBATION)
         return pshi_fail(err, PSH_E_INVALID, "quiet", "must be 1 to 100000");
     o->threshold = o->threshold == 0 ? 0.5 : o->threshold;

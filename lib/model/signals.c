@@ -20,7 +20,8 @@
 
 enum {
     VALUE, OFF_QUICK, MEAN_6, MEAN_24, MEAN_96, MEAN_288, CHANGES_24, CHANGES_96, SEASONAL, SEASONAL_12, NEAR_100,
-    NEAR_300, STEP, STEPS_12, GAP, OFF_SLOW, SHIFT_6, SHIFT_12, SEASONAL_48, SHIFT_24, PEAK_24, ENTROPY_48, FLAT, WEEKLY
+    NEAR_300, STEP, STEPS_12, GAP, OFF_SLOW, SHIFT_6, SHIFT_12, SEASONAL_48, SHIFT_24, PEAK_24, ENTROPY_48, FLAT,
+    SECOND_SEASON
 };
 
 static const char *const names[PSHI_SIGNAL_COUNT] = {
@@ -106,15 +107,16 @@ static void read_changes(const pshi_signals *s, reading *r, double calm, double 
 static void read_near(const pshi_signals *s, reading *r, double range) {
     static const uint32_t size[] = { 100, 300 }, least[] = { 50, 100 };
     uint32_t k, n;
-    double spread;
+    double spread, middle;
 
     for (k = 0; k < 2; k++) {
         n = s->count - 1 < size[k] ? (uint32_t)(s->count - 1) : size[k];
         if (n < least[k])
             continue;
         spread = (double)s->near[k][(n - 1) * 9 / 10] - (double)s->near[k][(n - 1) / 10];
+        middle = (double)s->near[k][(n - 1) / 2];
         if (spread > 0 || range > 0)
-            say(r, k ? NEAR_300 : NEAR_100, (at(s, 0) - (double)s->near[k][(n - 1) / 2]) / (spread + 0.05 * range), GRAIN);
+            say(r, k ? NEAR_300 : NEAR_100, (at(s, 0) - middle) / (spread + 0.05 * range), GRAIN);
     }
 }
 
@@ -181,7 +183,7 @@ static void read_season(pshi_signals *s, int64_t time, double x, reading *r, dou
         return;
     q = &s->place[place_of(time, s->season[1], PSHI_SIGNAL_PLACES)];
     if (q->n > 1 && since_start(s, time) > 3.0 * (double)s->season[1])
-        say(r, WEEKLY, x - q->mean, grain);
+        say(r, SECOND_SEASON, x - q->mean, grain);
 }
 
 static void learn(pshi_signals *s, int64_t time, double x, uint32_t slot) {
@@ -223,7 +225,11 @@ static void read_waits(pshi_signals *s, reading *r, double x) {
         wait_on(s, r, GAP, &s->big_at, x > pshi_tails_quantile(&s->tails[VALUE], 0.95), 0.3);
 }
 
-/* The surprises' norm of order 3/2: between their sum and their maximum. Signals that can only rise have one tail. */
+static int one_sided(uint32_t signal) {
+    return signal == GAP || signal == FLAT || signal == ENTROPY_48;
+}
+
+/* The surprises' norm of order 3/2, between their sum and their maximum, so that many mild ones count too. */
 static void gather(pshi_signals *s, const reading *r, pshi_signals_out *out) {
     double sum = 0, most = 0, up, down;
     uint32_t k;
@@ -232,7 +238,7 @@ static void gather(pshi_signals *s, const reading *r, pshi_signals_out *out) {
         if (!(r->there >> k & 1))
             continue;
         up = pshi_tails_surprise(&s->tails[k], r->x[k], 1, r->grain[k]);
-        down = k == GAP || k == FLAT || k == ENTROPY_48 ? 0 : pshi_tails_surprise(&s->tails[k], r->x[k], 0, r->grain[k]);
+        down = one_sided(k) ? 0 : pshi_tails_surprise(&s->tails[k], r->x[k], 0, r->grain[k]);
         up = up > down ? up : down;
         up = up < MOST_SURPRISE ? up : MOST_SURPRISE;
         sum += up * sqrt(up);
@@ -314,7 +320,7 @@ static void near_fields(const pshi_signals *s, float *near, uint32_t size) {
 }
 
 void pshi_signals_fields(pshi_fields *io, pshi_signals *s) {
-    uint32_t i;
+    uint32_t i, n;
 
     pshi_field_i64(io, &s->start, INT64_MIN, INT64_MAX);
     pshi_field_f64(io, &s->origin, -0x1p100, 0x1p100);
@@ -334,7 +340,8 @@ void pshi_signals_fields(pshi_fields *io, pshi_signals *s) {
         pshi_field_f64(io, &p->mean, -MOST_X, MOST_X);
         pshi_field_u32(io, &p->n, 0, 1000);
     }
-    pshi_field_f64s(io, s->value, s->count < PSHI_SIGNAL_SPAN ? (size_t)s->count : PSHI_SIGNAL_SPAN, -MOST_X, MOST_X);
+    n = s->count < PSHI_SIGNAL_SPAN ? (uint32_t)s->count : PSHI_SIGNAL_SPAN;
+    pshi_field_f64s(io, s->value, n, -MOST_X, MOST_X);
     pshi_field_f64s(io, s->residual, PSHI_SIGNAL_RESIDUALS, -2 * MOST_X, 2 * MOST_X);
     for (i = 0; i < PSHI_SIGNAL_COUNT; i++)
         pshi_tails_fields(io, &s->tails[i]);

@@ -151,8 +151,8 @@ double pshi_tails_surprise(const pshi_tails *t, double x, int up, double grain) 
     scale = LEAST_SCALE * (pshi_tails_quantile(t, 0.9) - pshi_tails_quantile(t, 0.1)) + grain + 0x1p-100;
     scale = mean_excess(list, k, scale);
     s += beyond(list, k, (double)side, scale) / NATS;
-    /* A mixture of small and big events is no Pareto tail: what was seen as often as this is no more surprising than
-     * its rank, and a record by a hair no more than a record. */
+    /* A mixture of small and big events is no Pareto tail: what was seen as often as this is no more surprising
+     * than its rank, and a record by a hair no more than a record. */
     rank = -log10((above + 0.5) / (t->n + 1.0)) + (above ? 0 : ((double)side - (double)list[0]) / scale / NATS);
     return s < rank ? s : rank;
 }
@@ -163,6 +163,13 @@ static void descending(pshi_fields *io, const float *list, uint32_t n) {
     for (i = 1; io->c && i < n; i++)
         if (list[i] > list[i - 1])
             pshi_read_bad(io->c);
+}
+
+/* Surprise needs a tail wherever there are values enough; an empty one has no stride. */
+static int sound(const pshi_tails *t) {
+    if (t->high_count > t->n || t->low_count > t->n || (t->n && (!t->stride || !t->middle_count)))
+        return 0;
+    return t->n < LEAST_VALUES || (t->high_count > LEAST_TAIL && t->low_count > LEAST_TAIL);
 }
 
 void pshi_tails_fields(pshi_fields *io, pshi_tails *t) {
@@ -182,8 +189,6 @@ void pshi_tails_fields(pshi_fields *io, pshi_tails *t) {
     for (i = 1; io->c && i < t->middle_count; i++)
         if (t->middle[i] < t->middle[i - 1])
             pshi_read_bad(io->c);
-    /* surprise needs a tail wherever there are values enough; an empty one has no stride */
-    if (io->c && (t->high_count > t->n || t->low_count > t->n || (t->n && (!t->stride || !t->middle_count)) ||
-                  (t->n >= LEAST_VALUES && (t->high_count < LEAST_TAIL + 1 || t->low_count < LEAST_TAIL + 1))))
+    if (io->c && !sound(t))
         pshi_read_bad(io->c);
 }
