@@ -47,7 +47,7 @@ static void draw(FILE *out, const nab_file *f, double threshold) {
     fprintf(out, "<rect class=\"p\" width=\"%.1f\" height=\"%.0f\"/>\n", x_of(f, s->probation), HEIGHT);
     for (k = 0; k < s->window_count; k++)
         fprintf(out, "<rect class=\"w\" x=\"%.1f\" width=\"%.1f\" height=\"%.0f\"/>\n",
-                x_of(f, s->windows[k].first), x_of(f, s->windows[k].last + 1) - x_of(f, s->windows[k].first), HEIGHT);
+                x_of(f, s->windows[k].first), x_of(f, s->windows[k].last + 1 - s->windows[k].first), HEIGHT);
     draw_values(out, f);
     for (i = s->probation; i < s->n; i++)
         if (s->score[i] >= threshold)
