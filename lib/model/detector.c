@@ -11,7 +11,7 @@
 
 #define MOST_VALUE 0x1p100
 #define MOST_PROBATION 100000u
-#define EVEN 5.9   /* the alarm at which score is 1/2 */
+#define EVEN 5.75 /* the alarm at which score is 1/2 */
 #define SLOPE 1.5  /* of the score's log odds there */
 
 struct psh_detector {

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "codec/frame.h"
 #include "model/outlier.h"
 #include "model/tails.h"
 #include "test.h"
@@ -225,8 +226,8 @@ static void refuses(void **state) {
     assert_ok(psh_detector_observe(d, 5, 1, &v));
     assert_ok(psh_detector_save(d, one));
     assert_int_equal(psh_detector_observe(d, 4, 1, &v), PSH_E_TIME);
-    assert_int_equal(psh_detector_observe(d, 6, NAN, &v), PSH_E_INVALID);
-    assert_int_equal(psh_detector_observe(d, 6, INFINITY, &v), PSH_E_INVALID);
+    assert_int_equal(psh_detector_observe(d, 6, (double)NAN, &v), PSH_E_INVALID);
+    assert_int_equal(psh_detector_observe(d, 6, (double)INFINITY, &v), PSH_E_INVALID);
     assert_int_equal(psh_detector_observe(d, 6, 0x1p101, &v), PSH_E_INVALID);
     assert_int_equal(psh_detector_observe(d, PSH_TIME_NONE, 1, &v), PSH_E_INVALID);
     assert_int_equal(psh_detector_observe(d, 6, 1, NULL), PSH_E_INVALID);
@@ -336,7 +337,6 @@ static void memory_fails(void **state) {
 /* Damage that checksums do not see: whatever load accepts goes on without harm. */
 static void hostile_state(void **state) {
     psh_env *env = NULL;
-    psh_detector *d;
     psh_buffer *out;
     pshi_tails t;
     pshi_writer w;
@@ -381,8 +381,74 @@ static void hostile_state(void **state) {
         }
     }
     assert_true(accepted > 0);
-    d = make(env, 20);
+    psh_buffer_destroy(out);
+    psh_env_destroy(env);
+}
+
+static void reframe(psh_buffer *out, const unsigned char *body, size_t size) {
+    pshi_writer w;
+    pshi_frame_writer f;
+
+    psh_buffer_clear(out);
+    w = pshi_write(out);
+    f = pshi_frame_begin(&w, PSHI_KIND_DETECTOR);
+    pshi_section_begin(&f, 1, 0);
+    pshi_put_bytes(&w, body, size);
+    pshi_section_end(&f);
+    pshi_frame_end(&f);
+    assert_ok(pshi_write_end(&w));
+}
+
+/* The same of a whole detector, under checksums that are right. */
+static void hostile_detector(void **state) {
+    psh_env *env = NULL;
+    psh_detector *d = NULL;
+    psh_buffer *out;
+    pshi_frame frame;
+    pshi_cursor body;
+    unsigned char *saved, *bytes;
+    uint64_t r = 21;
+    size_t size;
+    uint32_t i, k, accepted = 0;
+
+    (void)state;
+    assert_ok(psh_env_create(NULL, &env, NULL));
+    assert_ok(psh_buffer_create(env, &out));
+    d = make(env, 100);
+    for (i = 0; i < 1500; i++)
+        see(d, i, wavy(i, &r));
+    assert_ok(psh_detector_save(d, out));
     psh_detector_destroy(d);
+    size = psh_buffer_size(out);
+    assert_ok(pshi_frame_load(env, psh_buffer_data(out), size, PSHI_KIND_DETECTOR, 0, &frame, &body, NULL));
+    size = pshi_read_left(&body);
+    saved = malloc(size);
+    bytes = malloc(size);
+    memcpy(saved, body.at, size);
+    pshi_frame_close(&frame);
+    for (i = 0; i < 3000; i++) {
+        memcpy(bytes, saved, size);
+        for (k = 0; k < 1 + i % 2; k++) {
+            r = r * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+            bytes[(r >> 33) % (i % 3 ? size : 200)] = (unsigned char)(r >> 20);
+        }
+        reframe(out, bytes, size);
+        if (psh_detector_load(env, psh_buffer_data(out), psh_buffer_size(out), 0, &d, NULL) != PSH_OK)
+            continue;
+        accepted++;
+        for (k = 0; k < 10; k++) {
+            psh_verdict v = { sizeof v };
+            psh_status st;
+
+            st = psh_detector_observe(d, TEST_T0 + (1500 + k) * STEP, k % 3 ? 1e6 : 0x1p100, &v);
+            assert_true(st == PSH_OK || st == PSH_E_TIME);
+            assert_true(v.score >= 0 && v.score <= 1 && isfinite(v.expected));
+        }
+        psh_detector_destroy(d);
+    }
+    assert_true(accepted > 100);
+    free(saved);
+    free(bytes);
     psh_buffer_destroy(out);
     psh_env_destroy(env);
 }
@@ -443,7 +509,8 @@ int main(void) {
         cmocka_unit_test(spikes),      cmocka_unit_test(level_shift),  cmocka_unit_test(variance_shift),
         cmocka_unit_test(missing_day), cmocka_unit_test(constants),    cmocka_unit_test(extremes),
         cmocka_unit_test(refuses),     cmocka_unit_test(saves),        cmocka_unit_test(memory_fails),
-        cmocka_unit_test(hostile_state), cmocka_unit_test(calibrated_tails), cmocka_unit_test(outliers),
+        cmocka_unit_test(hostile_state), cmocka_unit_test(hostile_detector), cmocka_unit_test(calibrated_tails),
+        cmocka_unit_test(outliers),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
