@@ -11,6 +11,7 @@
 #include <predshard/view.h>
 #include <predshard/forecast.h>
 #include <predshard/model.h>
+#include <predshard/detector.h>
 #include <predshard/plan.h>
 #include <predshard/world.h>
 #include <predshard/host.h>
