@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+#include "ds/hyperloglog.h"
+
+#include <math.h>
+#include <string.h>
+
+void pshi_hll_add(uint8_t *registers, uint32_t bits, uint64_t hash) {
+    uint64_t rest = hash << bits | UINT64_C(1) << (bits - 1); /* the mark bounds the rank */
+    uint8_t rank = (uint8_t)(__builtin_clzll(rest) + 1);
+    uint8_t *r = &registers[hash >> (64 - bits)];
+
+    *r = rank > *r ? rank : *r;
+}
+
+static double alpha(uint32_t m) {
+    return m == 16 ? 0.673 : m == 32 ? 0.697 : m == 64 ? 0.709 : 0.7213 / (1 + 1.079 / m);
+}
+
+double pshi_hll_count(const uint8_t *registers, uint32_t bits) {
+    uint32_t m = UINT32_C(1) << bits, i, empty = 0;
+    double sum = 0, raw;
+
+    for (i = 0; i < m; i++) {
+        sum += ldexp(1, -(int)registers[i]);
+        empty += registers[i] == 0;
+    }
+    raw = alpha(m) * m * m / sum;
+    return raw <= 2.5 * m && empty ? m * log((double)m / empty) : raw;
+}
+
+void pshi_hll_merge(uint8_t *registers, const uint8_t *from, uint32_t bits) {
+    uint32_t m = UINT32_C(1) << bits, i;
+
+    for (i = 0; i < m; i++)
+        registers[i] = from[i] > registers[i] ? from[i] : registers[i];
+}
+
+void pshi_hll_get(pshi_cursor *c, uint8_t *registers, uint32_t bits) {
+    uint32_t m = UINT32_C(1) << bits, i;
+    const unsigned char *from = pshi_get_bytes(c, m);
+
+    if (!from)
+        return;
+    memcpy(registers, from, m);
+    for (i = 0; i < m; i++)
+        if (registers[i] > 65 - bits)
+            pshi_read_bad(c);
+}
