@@ -10,6 +10,7 @@
 #include <predshard/change.h>
 #include <predshard/view.h>
 #include <predshard/forecast.h>
+#include <predshard/keys.h>
 #include <predshard/model.h>
 #include <predshard/plan.h>
 #include <predshard/world.h>
