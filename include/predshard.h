@@ -16,6 +16,7 @@
 #include <predshard/world.h>
 #include <predshard/host.h>
 #include <predshard/forecaster.h>
+#include <predshard/workload.h>
 #include <predshard/map.h>
 #include <predshard/tiers.h>
 #include <predshard/materializer.h>

@@ -34,6 +34,8 @@ typedef struct psh_forecaster_options {
     uint64_t max_bytes;      /**< heap cap, shedding is counted; default 1 GiB */
     int64_t lateness_ns;     /**< how late an event may be and still count, < 8192 buckets; default 1 h, or as
                               *   long as short buckets allow; < 0: not at all */
+    uint32_t max_key_sketches; /**< subjects whose keys are kept, see predshard/workload.h; default 64 */
+    uint32_t reserved;       /**< 0 */
 } psh_forecaster_options;
 
 /** Writes the defaults into the first `size` bytes of *o. @return PSH_OK, PSH_E_INVALID. */

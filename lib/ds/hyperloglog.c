@@ -35,14 +35,36 @@ void pshi_hll_merge(uint8_t *registers, const uint8_t *from, uint32_t bits) {
         registers[i] = from[i] > registers[i] ? from[i] : registers[i];
 }
 
-void pshi_hll_get(pshi_cursor *c, uint8_t *registers, uint32_t bits) {
-    uint32_t m = UINT32_C(1) << bits, i;
-    const unsigned char *from = pshi_get_bytes(c, m);
+void pshi_hll_put(pshi_writer *w, const uint8_t *registers, uint32_t bits) {
+    uint32_t m = UINT32_C(1) << bits, i, zeros = 0;
 
-    if (!from)
-        return;
-    memcpy(registers, from, m);
-    for (i = 0; i < m; i++)
-        if (registers[i] > 65 - bits)
+    for (i = 0; i < m; i++) {
+        if (!registers[i]) {
+            zeros++;
+            continue;
+        }
+        pshi_put_var(w, zeros);
+        pshi_put_u8(w, registers[i]);
+        zeros = 0;
+    }
+    pshi_put_var(w, zeros);
+}
+
+void pshi_hll_get(pshi_cursor *c, uint8_t *registers, uint32_t bits) {
+    uint32_t m = UINT32_C(1) << bits, i = 0, zeros;
+    uint8_t rank;
+
+    memset(registers, 0, m);
+    while (c->status == PSH_OK) {
+        zeros = pshi_get_var32(c);
+        if (zeros > m - i)
             pshi_read_bad(c);
+        if (zeros >= m - i)
+            break;
+        i += zeros;
+        rank = pshi_get_u8(c);
+        if (!rank || rank > 65 - bits)
+            pshi_read_bad(c);
+        registers[i++] = rank;
+    }
 }

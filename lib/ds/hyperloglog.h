@@ -3,6 +3,7 @@
 #ifndef PSHI_DS_HYPERLOGLOG_H
 #define PSHI_DS_HYPERLOGLOG_H
 
+#include "base/buffer.h"
 #include "base/cursor.h"
 
 /*
@@ -17,7 +18,9 @@ void pshi_hll_add(uint8_t *registers, uint32_t bits, uint64_t hash);
 double pshi_hll_count(const uint8_t *registers, uint32_t bits);
 /** Counts what another of the same size saw too. */
 void pshi_hll_merge(uint8_t *registers, const uint8_t *from, uint32_t bits);
-/** Reads registers as they stand in memory. Those that no hash sets are corrupt. */
+/** Writes runs of zeros, and what stands between them. */
+void pshi_hll_put(pshi_writer *w, const uint8_t *registers, uint32_t bits);
+/** Reads what that wrote. Registers that no hash sets are corrupt. */
 void pshi_hll_get(pshi_cursor *c, uint8_t *registers, uint32_t bits);
 
 #endif

@@ -271,6 +271,10 @@ static void add_units(pshi_kll *s, const void *key, uint32_t size, double units)
         add_slot(s, key, size, 0);
 }
 
+psh_status pshi_kll_reserve(psh_env *env, pshi_kll *s, size_t size) {
+    return reserve(env, s, ADDS, size < s->key_max ? (uint32_t)size : s->key_max);
+}
+
 psh_status pshi_kll_add(psh_env *env, pshi_kll *s, const void *key, size_t size, double weight) {
     uint32_t kept = size < s->key_max ? (uint32_t)size : s->key_max;
     double units;

@@ -58,6 +58,8 @@ void pshi_kll_clear(pshi_kll *s);
 uint32_t pshi_kll_k_for(double error);
 /** One key of any size; weight within the limit above. @return PSH_OK, PSH_E_NOMEM (unchanged). */
 psh_status pshi_kll_add(psh_env *env, pshi_kll *s, const void *key, size_t size, double weight);
+/** Memory for one key of that size: the next addition of it cannot fail. @return PSH_OK, PSH_E_NOMEM. */
+psh_status pshi_kll_reserve(psh_env *env, pshi_kll *s, size_t size);
 /** A number as its 8 bytes, big-endian: bytes order as numbers do. */
 psh_status pshi_kll_add_u64(psh_env *env, pshi_kll *s, uint64_t key, double weight);
 /** Multiplies all weights by factor in (0, 1]. */

@@ -50,25 +50,48 @@ static void counts_distinct_ones_only(void **state) {
 
 /* The extreme hashes set the extreme registers, and loads refuse more. */
 static void extremes(void **state) {
-    uint8_t r[16] = { 0 }, bad[16] = { 0 };
+    uint8_t r[16] = { 0 }, back[16] = { 0 }, bytes[64];
+    test_alloc a;
+    psh_env *env = test_env(&a);
+    psh_buffer *b;
+    pshi_writer w;
     pshi_cursor c;
+    size_t i, n;
 
     (void)state;
     pshi_hll_add(r, 4, 0);
     pshi_hll_add(r, 4, UINT64_MAX);
+    pshi_hll_add(r, 4, UINT64_C(5) << 60);
     assert_int_equal(r[0], 61);
     assert_int_equal(r[15], 1);
-    c = pshi_read(r, sizeof r);
-    pshi_hll_get(&c, bad, 4);
+    assert_ok(psh_buffer_create(env, &b));
+    w = pshi_write(b);
+    pshi_hll_put(&w, r, 4);
+    assert_ok(pshi_write_end(&w));
+    n = psh_buffer_size(b);
+    memcpy(bytes, psh_buffer_data(b), n);
+    c = pshi_read(bytes, n);
+    pshi_hll_get(&c, back, 4);
     assert_ok(pshi_read_end(&c));
-    assert_memory_equal(r, bad, sizeof r);
-    r[3] = 62;
-    c = pshi_read(r, sizeof r);
-    pshi_hll_get(&c, bad, 4);
+    assert_memory_equal(r, back, sizeof r);
+    assert_int_equal(bytes[1], 61);
+    bytes[1] = 62;
+    c = pshi_read(bytes, n);
+    pshi_hll_get(&c, back, 4);
     assert_int_equal(pshi_read_end(&c), PSH_E_CORRUPT);
-    c = pshi_read(r, 15);
-    pshi_hll_get(&c, bad, 4);
+    bytes[1] = 61;
+    bytes[2] = 17;
+    c = pshi_read(bytes, n);
+    pshi_hll_get(&c, back, 4);
     assert_int_equal(pshi_read_end(&c), PSH_E_CORRUPT);
+    for (i = 0; i < n; i++) {
+        c = pshi_read(psh_buffer_data(b), i);
+        pshi_hll_get(&c, back, 4);
+        assert_int_equal(pshi_read_end(&c), PSH_E_CORRUPT);
+    }
+    psh_buffer_destroy(b);
+    psh_env_destroy(env);
+    assert_int_equal(a.live, 0);
 }
 
 int main(void) {
