@@ -13,8 +13,9 @@
 #define RATE_SPAN 32.0   /* requests that a rule's rolling rate spans */
 #define EVERY 8u         /* of many requests a minute, one in so many compares the rules */
 #define EAGER 32u        /* first requests that all do */
-#define MARGIN 0.02F     /* by which another rule must be better: less than one miss in RATE_SPAN */
+#define MARGIN 0.02F     /* by which another rule must be better: less than one change in RATE_SPAN */
 #define NEAR (400 * PSH_DAY)
+#define AGAIN 0.25       /* what it counts for a rule to tell a constant as one before the last was told */
 #define FEW_VALUES 8u
 #define MOST_COUNT 0x1p20
 #define LEAST_COUNT 0x1p-8
@@ -163,21 +164,22 @@ static uint32_t find_pattern(const pshi_habit *h, uint64_t hash) {
     return i;
 }
 
-/* Moves what was told to the front. @return 1 if it was among the recent ones. */
-static int remember(pshi_track *t, uint32_t rule, int64_t told) {
+/* Moves what was told to the front. @return 1 if it is as the last one, AGAIN if as one before that, else 0. */
+static double remember(pshi_track *t, uint32_t rule, int64_t told) {
     int64_t *r = t->recent[rule];
-    uint32_t n = t->known[rule], i, found;
+    uint32_t n = t->known[rule], i, found, at;
 
     for (i = 0; i < n && r[i] != told; i++) {
     }
     found = i < n;
     if (!found && n < PSHI_RECENT)
         t->known[rule] = (uint8_t)(n + 1);
+    at = i;
     i = found ? i : n < PSHI_RECENT ? n : PSHI_RECENT - 1;
     for (; i; i--)
         r[i] = r[i - 1];
     r[0] = told;
-    return (int)found;
+    return !found ? 0 : at ? AGAIN : 1;
 }
 
 static uint32_t best_rule(const pshi_track *t, int64_t v, int64_t time) {
@@ -202,14 +204,15 @@ static int learn_track(pshi_track *t, const asking *a, uint32_t asked) {
     int64_t v = constant_at(a->spec, t->place), told;
     double n = asked < RATE_SPAN ? asked : RATE_SPAN;
     uint32_t rule, was = t->rule;
-    int hit;
+    double hit;
 
     for (rule = 0; rule < PSHI_RULES; rule++) {
         if (rule == PSHI_RULE_STEP && !asked)
             continue;
-        hit = tell(t, rule, a, v, &told) && remember(t, rule, told) && (rule != PSHI_RULE_STEP || told);
+        hit = tell(t, rule, a, v, &told) ? remember(t, rule, told) : 0;
+        hit = rule != PSHI_RULE_STEP || told ? hit : 0;
         if (asked)
-            t->rate[rule] += (float)(((double)hit - (double)t->rate[rule]) / n);
+            t->rate[rule] += (float)((hit - (double)t->rate[rule]) / n);
     }
     t->rule = best_rule(t, v, a->time);
     return t->rule != was;
