@@ -46,18 +46,19 @@ typedef struct psh_workload_item {
     uint32_t columns[PSH_WORKLOAD_COLUMNS]; /**< ascending, the first 16 */
     double count;          /**< requests */
     double error_bound;    /**< the recorded weights differ from count by at most this; 0 = exact */
-    double sampling_error; /**< one standard error that sampling adds, for independent sampling; 0 if not sampled */
+    double sampling_error; /**< one standard error that independent sampling adds; 0 if not sampled */
     double share;          /**< of the requests that the filters of the request let through */
     double duration_ns;    /**< sums over requests: those counted for sure */
     double rows;
     double bytes;
-    double work;
+    double work;           /**< of those that the base alone answered */
 } psh_workload_item;
 
 /**
  * Ranked by count, ties by id. Templates in memory are counted exactly; what was evicted under max_templates is kept
  * in Space-Saving summaries of 512 items a kind, tenants and (tenant, template) pairs in such of 4096: no error
- * exceeds what went through a summary divided by its size.
+ * exceeds what went through a summary divided by its size. Of what a full summary does not hold one in 16 goes in, for
+ * 16: sampling_error says what that adds.
  * @param items   Shape [*count], filled
  * @param stride  sizeof(psh_workload_item)
  * @param count   in: room, 1..2^20; out: items written

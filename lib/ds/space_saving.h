@@ -39,6 +39,11 @@ void pshi_space_saving_free(psh_env *env, pshi_space_saving *s);
  * @return the slot.
  */
 uint32_t pshi_space_saving_add(pshi_space_saving *s, uint64_t id, double weight, int *fresh);
+/** Adds a weight > 0 to the item of a slot. */
+static inline void pshi_space_saving_hit(pshi_space_saving *s, uint32_t slot, double weight) {
+    s->list[slot].count += weight;
+    s->total += weight;
+}
 /** @return the slot of an id or PSH_NONE. */
 uint32_t pshi_space_saving_find(const pshi_space_saving *s, uint64_t id);
 /** @return the most that an item not held can weigh: the least count if all slots are taken, else 0. */

@@ -13,6 +13,7 @@
 #define CLOSER 0.05     /* by which another cluster must be closer than one's own */
 #define LEAST_TOTAL 16.0
 #define MOST_AGE 16     /* seasons after which a fold's weights are scaled down */
+#define OLDEST 64       /* seasons that still weigh anything */
 #define ALONE UINT64_MAX
 
 void pshi_clusters_free(psh_env *env, pshi_clusters *c) {
@@ -52,10 +53,15 @@ static void find_fold(pshi_folding *f, uint32_t fold, uint32_t season, int64_t b
 
 void pshi_fold_add(pshi_folding *f, pshi_more *m, uint32_t fold, uint32_t season, int64_t bucket, double weight) {
     double sum;
+    int64_t at;
 
     find_fold(f, fold, season, bucket);
-    if (m->base == INT64_MIN)
-        m->base = m->first = f->season;
+    at = f->season * (int64_t)fold + f->slot;
+    f->latest = at > f->latest ? at : f->latest;
+    if (m->base == INT64_MIN) {
+        m->base = f->season;
+        m->first = at;
+    }
     if (f->season - m->base >= MOST_AGE)
         rebase(m, fold, f->season);
     if (f->season != m->base)
@@ -73,19 +79,20 @@ double pshi_fold_total(const pshi_more *m, uint32_t fold, int64_t season) {
     return sum * growth(m->base - season);
 }
 
-double pshi_fold_exposure(int64_t first, int64_t season) {
-    double fade = exp2(-0.5);
-
-    return season < first ? 1 : (1 - exp2(-0.5 * ((double)(season - first) + 1))) / (1 - fade);
+int64_t pshi_fold_season(int64_t at, uint32_t fold) {
+    return pshi_floor_div(at, fold);
 }
 
-int64_t pshi_fold_latest(const pshi_templates *t) {
-    int64_t latest = INT64_MIN;
-    size_t i;
+double pshi_fold_exposure(int64_t first, int64_t latest, uint32_t fold) {
+    int64_t last = pshi_fold_season(latest, fold), s, from, to;
+    double sum = 0;
 
-    for (i = 0; i < t->count; i++)
-        latest = t->list[i].more->base > latest ? t->list[i].more->base : latest;
-    return t->count ? latest : 0;
+    for (s = last; s > last - OLDEST && (s + 1) * (int64_t)fold > first; s--) {
+        from = s * (int64_t)fold > first ? s * (int64_t)fold : first;
+        to = s == last ? latest + 1 : (s + 1) * (int64_t)fold;
+        sum += to > from ? growth(s - last) * (double)(to - from) / fold : 0;
+    }
+    return sum > 0 ? sum : 1.0 / fold;
 }
 
 static void find_norm(pshi_cluster *c, uint32_t fold) {
@@ -116,8 +123,7 @@ static void add_member(pshi_cluster *c, const pshi_more *m, uint32_t fold, int64
     find_norm(c, fold);
 }
 
-void pshi_clusters_recount(pshi_clusters *c, const pshi_templates *t) {
-    int64_t season = pshi_fold_latest(t);
+void pshi_clusters_recount(pshi_clusters *c, const pshi_templates *t, int64_t season) {
     uint32_t i, at;
     size_t k;
 
@@ -264,27 +270,26 @@ static int largest_first(const void *x, const void *y) {
     return a->id < b->id ? -1 : 1;
 }
 
-void pshi_clusters_evaluate(pshi_clusters *c, pshi_templates *t) {
-    int64_t season = pshi_fold_latest(t);
+void pshi_clusters_evaluate(pshi_clusters *c, pshi_templates *t, int64_t season) {
     size_t i;
 
-    pshi_clusters_recount(c, t);
+    pshi_clusters_recount(c, t, season);
     drop_empty(c);
     for (i = 0; i < t->count; i++)
         if (pshi_fold_total(t->list[i].more, t->fold, season) >= LEAST_TOTAL)
             place(c, t->list[i].more, t->fold, season);
-    pshi_clusters_recount(c, t);
+    pshi_clusters_recount(c, t, season);
     while (merge_some(c, t))
-        pshi_clusters_recount(c, t);
+        pshi_clusters_recount(c, t, season);
     drop_empty(c);
     if (c->count > 1)
         qsort(c->list, c->count, sizeof *c->list, largest_first);
 }
 
-void pshi_clusters_due(pshi_clusters *c, pshi_templates *t, int64_t closed, uint32_t season) {
+void pshi_clusters_due(pshi_clusters *c, pshi_templates *t, int64_t latest, int64_t closed, uint32_t season) {
     if (c->evaluated && closed < c->next)
         return;
     c->next = (pshi_floor_div(closed, season) + 1) * season;
     c->evaluated = 1;
-    pshi_clusters_evaluate(c, t);
+    pshi_clusters_evaluate(c, t, pshi_fold_season(latest, t->fold));
 }

@@ -6,6 +6,7 @@
 #include "forecast/template.h"
 
 #define PSHI_MOST_CLUSTERS 64u
+#define PSHI_MOST_SLOT (INT64_MAX / 1000000 * PSHI_MOST_FOLD) /* the least bucket is 1 ms */
 
 /** Where in the long seasons a bucket lies; the latest is kept, since most requests share it. Zeroed knows none. */
 typedef struct pshi_folding {
@@ -13,6 +14,7 @@ typedef struct pshi_folding {
     int64_t season;
     uint32_t slot;
     uint32_t known;
+    int64_t latest;      /* season * slots + slot of the latest request */
 } pshi_folding;
 
 typedef struct pshi_cluster {
@@ -46,16 +48,16 @@ psh_status pshi_clusters_ready(psh_env *env, pshi_clusters *c);
 /** One request of a template in a bucket. @param season  buckets per long season */
 void pshi_fold_add(pshi_folding *f, pshi_more *m, uint32_t fold, uint32_t season, int64_t bucket, double weight);
 /** Templates with fewer faded requests than 16 wait. O(templates * clusters). */
-void pshi_clusters_evaluate(pshi_clusters *c, pshi_templates *t);
+void pshi_clusters_evaluate(pshi_clusters *c, pshi_templates *t, int64_t season);
 /** Evaluates when a short season ended since it was last done. @param closed  the first open bucket */
-void pshi_clusters_due(pshi_clusters *c, pshi_templates *t, int64_t closed, uint32_t season);
+void pshi_clusters_due(pshi_clusters *c, pshi_templates *t, int64_t latest, int64_t closed, uint32_t season);
 /** Centres and totals of the clusters as they are now. */
-void pshi_clusters_recount(pshi_clusters *c, const pshi_templates *t);
+void pshi_clusters_recount(pshi_clusters *c, const pshi_templates *t, int64_t season);
 /** Faded requests of one template, at a season. */
 double pshi_fold_total(const pshi_more *m, uint32_t fold, int64_t season);
-/** Long seasons' worth of requests that a total holds, for a template first asked in season `first`. */
-double pshi_fold_exposure(int64_t first, int64_t season);
-/** The latest season that any template was asked in. */
-int64_t pshi_fold_latest(const pshi_templates *t);
+/** Long seasons' worth of requests that a total holds. @param first, latest  season * fold + slot */
+double pshi_fold_exposure(int64_t first, int64_t latest, uint32_t fold);
+/** The season of a request at season * fold + slot. */
+int64_t pshi_fold_season(int64_t at, uint32_t fold);
 
 #endif

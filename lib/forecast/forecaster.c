@@ -102,6 +102,7 @@ psh_status pshi_forecaster_make(
     }
     f->scratch_bytes = scratch * sizeof *f->scratch;
     f->templates.fold = f->shape.season[1] < PSHI_MOST_FOLD ? f->shape.season[1] : PSHI_MOST_FOLD;
+    f->folding.latest = -PSHI_MOST_SLOT; /* before all requests */
     pshi_keys_init(&f->keys, o);
     f->schema = psh_schema_ref(schema);
     f->now = PSH_TIME_NONE;
@@ -246,7 +247,7 @@ psh_status psh_forecaster_step(psh_forecaster *f, int64_t now, uint32_t budget) 
     f->now = now;
     if (target > f->closed)
         close_buckets(f, target);
-    pshi_clusters_due(&f->clusters, &f->templates, target, f->shape.season[0]);
+    pshi_clusters_due(&f->clusters, &f->templates, f->folding.latest, target, f->shape.season[0]);
     return refit(f, budget);
 }
 

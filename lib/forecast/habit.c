@@ -11,7 +11,7 @@
 
 #define WINDOW 64.0      /* requests after which what was learned weighs half */
 #define RATE_SPAN 32.0   /* requests that a rule's rolling rate spans */
-#define EVERY 8u         /* of many requests a minute, one in so many compares the rules */
+#define EVERY 64u        /* of many requests a minute, one in so many compares the rules */
 #define EAGER 32u        /* first requests that all do */
 #define MARGIN 0.02F     /* by which another rule must be better: less than one change in RATE_SPAN */
 #define NEAR (400 * PSH_DAY)

@@ -336,7 +336,7 @@ static double all_folds(const pshi_templates *t, int64_t season) {
 
 static psh_status list_members(psh_forecaster *f, uint64_t id, double *rate, size_t *count) {
     pshi_clusters *c = &f->clusters;
-    int64_t season = pshi_fold_latest(&f->templates);
+    int64_t season = pshi_fold_season(f->folding.latest, f->templates.fold);
     double width = (double)f->o.bucket_ns * f->o.season_long / (double)PSH_SECOND;
     const pshi_more *m;
     size_t i, n = 0;
@@ -349,7 +349,8 @@ static psh_status list_members(psh_forecaster *f, uint64_t id, double *rate, siz
         if (m->cluster != id)
             continue;
         c->members[n++] = f->templates.list[i].id;
-        *rate += pshi_fold_total(m, f->templates.fold, season) / pshi_fold_exposure(m->first, season) / width;
+        *rate += pshi_fold_total(m, f->templates.fold, season) /
+               pshi_fold_exposure(m->first, f->folding.latest, f->templates.fold) / width;
     }
     *count = n;
     return PSH_OK;
@@ -357,6 +358,7 @@ static psh_status list_members(psh_forecaster *f, uint64_t id, double *rate, siz
 
 psh_status psh_forecaster_cluster(psh_forecaster *f, size_t i, psh_template_cluster *out) {
     psh_template_cluster x = { 0 };
+    int64_t season;
     double all;
     psh_status st;
 
@@ -367,8 +369,9 @@ psh_status psh_forecaster_cluster(psh_forecaster *f, size_t i, psh_template_clus
     st = list_members(f, f->clusters.list[i].id, &x.rate, &x.member_count);
     if (st != PSH_OK)
         return st;
-    pshi_clusters_recount(&f->clusters, &f->templates);
-    all = all_folds(&f->templates, pshi_fold_latest(&f->templates));
+    season = pshi_fold_season(f->folding.latest, f->templates.fold);
+    pshi_clusters_recount(&f->clusters, &f->templates, season);
+    all = all_folds(&f->templates, season);
     x.slots = f->templates.fold;
     x.id = f->clusters.list[i].id;
     x.members = f->clusters.members;

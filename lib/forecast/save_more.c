@@ -13,11 +13,12 @@ static void more_numbers(pshi_fields *io, pshi_more *m, uint32_t fold) {
     pshi_field_u64(io, &m->cluster);
     pshi_field_u64(io, &m->candidate);
     pshi_field_i64(io, &m->base, -MOST_SEASON, MOST_SEASON);
-    pshi_field_i64(io, &m->first, -MOST_SEASON, MOST_SEASON);
+    pshi_field_i64(io, &m->first, -PSHI_MOST_SLOT, PSHI_MOST_SLOT);
     pshi_field_f32s(io, m->fold, fold, 0, MOST_FOLDED);
 }
 
-static void cluster_numbers(pshi_fields *io, pshi_clusters *c) {
+static void cluster_numbers(pshi_fields *io, pshi_clusters *c, int64_t *latest) {
+    pshi_field_i64(io, latest, -PSHI_MOST_SLOT, PSHI_MOST_SLOT);
     pshi_field_u32(io, &c->evaluated, 0, 1);
     pshi_field_i64(io, &c->next, INT64_MIN / 2, INT64_MAX / 2);
     pshi_field_u64(io, &c->last_id);
@@ -27,6 +28,7 @@ static void cluster_numbers(pshi_fields *io, pshi_clusters *c) {
 void pshi_put_more(pshi_writer *w, const psh_forecaster *f) {
     pshi_fields io = { w, NULL };
     pshi_clusters clusters = f->clusters;
+    int64_t latest = f->folding.latest;
     uint32_t k;
     size_t i;
 
@@ -35,7 +37,7 @@ void pshi_put_more(pshi_writer *w, const psh_forecaster *f) {
         pshi_hll_put(w, f->templates.list[i].more->tenants, PSHI_TENANT_BITS);
         pshi_habit_put(w, &f->templates.list[i].more->habit);
     }
-    cluster_numbers(&io, &clusters);
+    cluster_numbers(&io, &clusters, &latest);
     for (k = 0; k < clusters.count; k++)
         pshi_put_u64(w, clusters.list[k].id);
 }
@@ -47,7 +49,7 @@ static psh_status get_clusters(pshi_cursor *c, psh_forecaster *f) {
 
     if (pshi_clusters_ready(f->env, x) != PSH_OK)
         return PSH_E_NOMEM;
-    cluster_numbers(&io, x);
+    cluster_numbers(&io, x, &f->folding.latest);
     if (x->last_id > UINT64_MAX / 2)
         pshi_read_bad(c);
     for (i = 0; c->status == PSH_OK && i < x->count; i++) {

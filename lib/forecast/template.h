@@ -16,9 +16,9 @@ typedef struct pshi_more {
     uint8_t tenants[1u << PSHI_TENANT_BITS];
     double spread;       /* sum of weight * (weight - 1): variance that sampling adds to the count */
     uint64_t cluster;    /* 0 = none yet */
-    uint64_t candidate;  /* the cluster it was closer to at the last evaluation; 0 = none, UINT64_MAX = one of its own */
+    uint64_t candidate;  /* cluster it was closer to at the last evaluation; 0 = none, UINT64_MAX = its own */
     int64_t base;        /* long season that weights of `fold` refer to */
-    int64_t first;       /* long season of the first request */
+    int64_t first;       /* season * slots + slot of the first request */
     float fold[];        /* Shape [fold]: requests by place in the long season, fading */
 } pshi_more;
 

@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "ds/hyperloglog.h"
 
+#define ADMIT 16u
 #define MOST_SUM 0x1p250 /* of loaded sums: weights are at most 1e12, numbers 2^64 */
 
 static void free_gone(psh_env *env, pshi_workload *w) {
@@ -98,7 +99,50 @@ static void use(pshi_usage *u, const psh_query_record *r) {
     u->duration += r->weight * (double)r->duration_ns;
     u->rows += r->weight * (double)r->rows;
     u->bytes += r->weight * (double)r->bytes;
-    u->work += r->weight * (double)r->work;
+    u->work += r->at_base ? r->weight * (double)r->work : 0;
+}
+
+/*
+ * A full summary pays for every item that is not held with a search for its lightest: of these only one in ADMIT, drawn
+ * by a count, goes in, for that many. So counts stay unbiased; what the draw adds to their variance is counted.
+ * @return the slot, or PSH_NONE: not drawn
+ */
+static uint32_t admit(
+    pshi_workload *w, pshi_space_saving *s, uint64_t id, double weight, double *times, int *fresh) {
+    uint32_t at = pshi_space_saving_find(s, id);
+
+    *times = 1;
+    *fresh = 0;
+    if (at != PSH_NONE) {
+        pshi_space_saving_hit(s, at, weight);
+        return at;
+    }
+    if (s->count == s->cap) {
+        if (pshi_mix64(++w->turn) % ADMIT)
+            return PSH_NONE;
+        *times = ADMIT;
+    }
+    return pshi_space_saving_add(s, id, *times * weight, fresh);
+}
+
+static void learn_in(
+    pshi_workload *w, pshi_space_saving *s, pshi_usage *usage, uint64_t id, const psh_query_record *r, uint32_t *at,
+    int *fresh) {
+    psh_query_record drawn;
+    double times;
+
+    *at = admit(w, s, id, r->weight, &times, fresh);
+    if (*at == PSH_NONE)
+        return;
+    if (*fresh)
+        memset(&usage[*at], 0, sizeof usage[*at]);
+    if (times > 1) {
+        drawn = *r;
+        drawn.weight *= times;
+        use(&usage[*at], &drawn);
+        return;
+    }
+    use(&usage[*at], r);
 }
 
 void pshi_workload_learn(pshi_workload *w, uint64_t template, const psh_query_record *r) {
@@ -108,17 +152,10 @@ void pshi_workload_learn(pshi_workload *w, uint64_t template, const psh_query_re
     use(&w->total, r);
     if (!r->tenant || !w->tenants.cap)
         return;
-    at = pshi_space_saving_add(&w->tenants, r->tenant, r->weight, &fresh);
+    learn_in(w, &w->tenants, w->tenant, r->tenant, r, &at, &fresh);
+    learn_in(w, &w->pairs, w->pair, pshi_nonzero(pshi_mix64(template + pshi_mix64(r->tenant))), r, &at, &fresh);
     if (fresh)
-        memset(&w->tenant[at], 0, sizeof w->tenant[at]);
-    use(&w->tenant[at], r);
-    at = pshi_space_saving_add(
-        &w->pairs, pshi_nonzero(pshi_mix64(pshi_mix64(template) + r->tenant)), r->weight, &fresh);
-    if (fresh) {
-        memset(&w->pair[at], 0, sizeof w->pair[at]);
         w->pair_key[at] = (pshi_pair){ r->tenant, template };
-    }
-    use(&w->pair[at], r);
 }
 
 void pshi_workload_meet(pshi_workload *w, uint64_t template) {
@@ -135,21 +172,24 @@ static psh_status leave(void *user, const pshi_facet *facet) {
     const leaving *l = user;
     const pshi_template *t = l->t;
     pshi_usage *u;
+    double times;
     uint32_t at;
     int fresh;
 
-    at = pshi_space_saving_add(&l->w->gone[facet->kind], facet->id, t->count, &fresh);
+    at = admit(l->w, &l->w->gone[facet->kind], facet->id, t->count, &times, &fresh);
+    if (at == PSH_NONE)
+        return PSH_OK;
     u = &l->w->gone_usage[facet->kind][at];
     if (fresh) {
         memset(u, 0, sizeof *u);
         l->w->gone_facet[facet->kind][at] = *facet;
     }
-    u->count += t->count;
-    u->spread += t->more->spread;
-    u->duration += t->duration;
-    u->rows += t->rows;
-    u->bytes += t->bytes;
-    u->work += t->work;
+    u->count += times * t->count;
+    u->spread += times * (t->more->spread + (times - 1) * t->count * t->count);
+    u->duration += times * t->duration;
+    u->rows += times * t->rows;
+    u->bytes += times * t->bytes;
+    u->work += times * t->work;
     return PSH_OK;
 }
 
@@ -247,6 +287,7 @@ void pshi_workload_put(pshi_writer *w, const pshi_workload *x) {
     pshi_put_u8(w, (uint8_t)(tenants | gone << 1));
     put_usage(w, &x->total);
     pshi_put_f64(w, x->evicted);
+    pshi_put_u64(w, x->turn);
     pshi_hll_put(w, x->seen, PSHI_SEEN_BITS);
     if (tenants)
         put_tenants(w, x);
@@ -289,6 +330,7 @@ psh_status pshi_workload_get(psh_env *env, pshi_cursor *c, pshi_workload *x, siz
 
     get_usage(c, &x->total);
     x->evicted = get_sum(c);
+    x->turn = pshi_get_u64(c);
     pshi_hll_get(c, x->seen, PSHI_SEEN_BITS);
     if (flags > 3)
         pshi_read_bad(c);

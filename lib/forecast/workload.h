@@ -48,6 +48,7 @@ typedef struct pshi_pair {
 typedef struct pshi_workload {
     pshi_usage total;
     double evicted;
+    uint64_t turn;           /* items drawn for: see admit */
     pshi_space_saving tenants;
     pshi_usage *tenant;      /* Shape [PSHI_TENANTS]: since the tenant holds the slot */
     pshi_space_saving pairs; /* ids are hashes of both */
