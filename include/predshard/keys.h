@@ -45,7 +45,7 @@ PSH_API psh_status psh_key_sketch_observe(
     psh_key_sketch *s, const void *key, size_t size, double weight, int64_t time);
 /** Adds what another holds, decayed to the later of their times. @return PSH_OK, PSH_E_INVALID, PSH_E_NOMEM. */
 PSH_API psh_status psh_key_sketch_merge(psh_key_sketch *s, const psh_key_sketch *from);
-/** Lets weights decay to `now`, later than all times so far; else nothing happens. @return PSH_OK, PSH_E_INVALID. */
+/** Lets weights decay to `now` if that is later than all times so far. @return PSH_OK, PSH_E_INVALID. */
 PSH_API psh_status psh_key_sketch_decay(psh_key_sketch *s, int64_t now);
 /** Sum of weights, decayed. */
 PSH_API double psh_key_sketch_weight(const psh_key_sketch *s);

@@ -55,10 +55,10 @@ typedef struct psh_workload_item {
 } psh_workload_item;
 
 /**
- * Ranked by count, ties by id. Templates in memory are counted exactly; what was evicted under max_templates is kept
- * in Space-Saving summaries of 512 items a kind, tenants and (tenant, template) pairs in such of 4096: no error
- * exceeds what went through a summary divided by its size. Of what a full summary does not hold one in 16 goes in, for
- * 16: sampling_error says what that adds.
+ * Ranked by count, ties by id. Templates in memory are counted exactly; what was evicted under max_templates is
+ * kept in Space-Saving summaries of 512 items a kind, tenants and (tenant, template) pairs in such of 4096: no error
+ * exceeds what went through a summary divided by its size. Of what a full summary does not hold one in 16 goes in,
+ * for 16: sampling_error says what that adds.
  * @param items   Shape [*count], filled
  * @param stride  sizeof(psh_workload_item)
  * @param count   in: room, 1..2^20; out: items written
@@ -128,8 +128,8 @@ PSH_API psh_status psh_forecaster_expect(
     psh_forecaster *f, size_t i, int64_t at, psh_expected_query *out, size_t stride, size_t *count);
 
 /**
- * One key of rows or requests of a subject: PSH_SUBJECT_TABLE, TENANT or PARTITION. Beyond max_key_sketches subjects
- * the one seen longest ago goes. O(log k) amortised.
+ * One key of rows or requests of a subject: PSH_SUBJECT_TABLE, TENANT or PARTITION. Beyond max_key_sketches
+ * subjects the one seen longest ago goes. O(log k) amortised.
  * @return PSH_OK, PSH_E_INVALID, PSH_E_TIME (before what is kept), PSH_E_LIMIT (max_bytes: shed), PSH_E_NOMEM.
  */
 PSH_API psh_status psh_forecaster_observe_key(

@@ -8,8 +8,8 @@
 
 /*
  * HyperLogLog (Flajolet, Fusy, Gandouet & Meunier 2007): 2^bits registers of a byte each in the caller's memory,
- * zeroed at first, bits 4..16. Relative standard error 1.04 / sqrt(2^bits). With hashes of 64 bits no correction for
- * large counts is needed; small ones are counted by the empty registers (the paper's linear counting).
+ * zeroed at first, bits 4..16. Relative standard error 1.04 / sqrt(2^bits). With hashes of 64 bits no correction
+ * for large counts is needed; small ones are counted by the empty registers (the paper's linear counting).
  */
 
 /** One item, by a hash whose bits are all good. */

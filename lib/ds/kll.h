@@ -13,12 +13,13 @@
 #define PSHI_KLL_MOST_WEIGHT 0x1p100 /* of one key; least is its inverse */
 
 /**
- * KLL (Karnin, Lang & Liberty 2016, "Optimal quantile approximation in streams"): a level's key weighs twice that of
- * the level below; a full level is sorted and every other key, by a coin, goes up. Level sizes shrink by 2/3
- * downwards from k at the top. Weighted keys enter at the levels of their weight's leading 8 bits (as Ivkin, Liberty,
- * Lang, Karnin & Braverman 2019, section on weighted streams), which rounds by at most 1/512. Keys order by memcmp,
- * a prefix first; only the first key_max bytes are kept. What the coins can have done is added up in `variance`, so
- * that an error is known afterwards, by Hoeffding's inequality, not only in advance. Deterministic by its seed.
+ * KLL (Karnin, Lang & Liberty 2016, "Optimal quantile approximation in streams"): a level's key weighs twice that
+ * of the level below; a full level is sorted and every other key, by a coin, goes up. Level sizes shrink by 2/3
+ * downwards from k at the top. Weighted keys enter at the levels of their weight's leading 8 bits (weighted
+ * streams: Ivkin et al. 2019, "Streaming quantiles algorithms with small space and update time"), which rounds by at
+ * most 1/512. Keys order by memcmp, a prefix first; only the first key_max bytes are kept. What the coins can
+ * have done is added up in `variance`, so that an error is known afterwards, by Hoeffding's inequality, not only in
+ * advance. Deterministic by its seed.
  */
 typedef struct pshi_kll {
     uint32_t k;
@@ -54,7 +55,7 @@ void pshi_kll_init(pshi_kll *s, uint32_t k, uint32_t key_max, uint64_t seed);
 void pshi_kll_free(psh_env *env, pshi_kll *s);
 /** Forgets all keys, keeps memory and coins. */
 void pshi_kll_clear(pshi_kll *s);
-/** Smallest k whose error bound (below) stays under `error` for keys of one weight: 10 / error, within the limits. */
+/** k whose error bound (below) stays under `error` for keys of one weight: 10 / error, within the limits. */
 uint32_t pshi_kll_k_for(double error);
 /** One key of any size; weight within the limit above. @return PSH_OK, PSH_E_NOMEM (unchanged). */
 psh_status pshi_kll_add(psh_env *env, pshi_kll *s, const void *key, size_t size, double weight);

@@ -49,8 +49,8 @@ uint32_t pshi_space_saving_find(const pshi_space_saving *s, uint64_t id);
 /** @return the most that an item not held can weigh: the least count if all slots are taken, else 0. */
 double pshi_space_saving_missed(const pshi_space_saving *s);
 /**
- * Adds what another saw (Agarwal et al. 2012, "Mergeable summaries"): errors stay below the sum of totals / cap when
- * both have one cap. Slots change. @return PSH_OK, PSH_E_NOMEM (unchanged).
+ * Adds what another saw (Agarwal et al. 2012, "Mergeable summaries"): errors stay below the sum of totals / cap
+ * when both have one cap. Slots change. @return PSH_OK, PSH_E_NOMEM (unchanged).
  */
 psh_status pshi_space_saving_merge(psh_env *env, pshi_space_saving *s, const pshi_space_saving *from);
 /** Multiplies all weights by factor in (0, 1]. */

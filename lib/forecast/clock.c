@@ -29,7 +29,7 @@ void pshi_clock_set(pshi_clock *c, int64_t t) {
     c->month = civil.year * 12 + civil.month - 1;
 }
 
-/* Start of a month, counted from year 0; days as in base/civil.c, the other way round. @return 1 if 64 bits hold it. */
+/* Start of a month, counted from year 0: base/civil.c the other way round. @return 1 if 64 bits hold it. */
 static int month_start(int64_t month, int64_t *out) {
     int64_t year = pshi_floor_div(month, 12), m = month - year * 12, mp = (m + 10) % 12, era, yoe, days;
 

@@ -32,7 +32,7 @@ typedef struct pshi_clock {
 /** Sets the clock to a time; cheap within the same minute. */
 void pshi_clock_set(pshi_clock *c, int64_t t);
 /**
- * A time as told by a rule (not STEP) at time t: units apart, and where in its unit. Open bounds stay what they are.
+ * A time as told by a rule (not STEP) at time t: units apart, and where in its unit. Open bounds stay open.
  * @param c       set to t
  * @param bucket  > 0 for BUCKET
  * @param origin  where buckets begin

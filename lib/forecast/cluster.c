@@ -8,7 +8,7 @@
 #include "base/checked.h"
 #include "base/env.h"
 
-#define ALIKE 0.8       /* cosine from which on a template belongs to a cluster: the paper's rho */
+#define ALIKE 0.8       /* cosine from which on a template belongs to a cluster */
 #define SAME 0.9        /* two clusters are one */
 #define CLOSER 0.05     /* by which another cluster must be closer than one's own */
 #define LEAST_TOTAL 16.0

@@ -28,9 +28,9 @@ typedef struct pshi_cluster {
 
 /**
  * Online clustering of arrival rates as in QueryBot 5000 (Ma et al. 2018, "Query-based workload forecasting for
- * self-driving database management systems", section 5): cosine similarity with the centre, threshold 0.8, a new
- * cluster for who is close to none, clusters that became alike merged. Differs: histories are folded into one long
- * season and fade (half life two of them); who has a cluster leaves it only after two evaluations say so.
+ * self-driving database management systems"): cosine similarity with the centre, threshold 0.8, a new cluster for
+ * who is close to none, clusters that became alike merged. Differs: histories are folded into one long season and
+ * fade (half life two of them); who has a cluster leaves it only after two evaluations say so.
  */
 typedef struct pshi_clusters {
     pshi_cluster *list;  /* Shape [PSHI_MOST_CLUSTERS] once made */

@@ -14,7 +14,8 @@
 #define MOST_LEAD (1 << 20)
 
 static const psh_forecaster_options defaults = {
-    sizeof(psh_forecaster_options), 0, PSH_HOUR, 24, 168, 48, 4096, 65536, 131072, UINT64_C(1) << 30, PSH_HOUR, 64, 0
+    sizeof(psh_forecaster_options), 0, PSH_HOUR, 24, 168, 48, 4096, 65536, 131072, UINT64_C(1) << 30, PSH_HOUR,
+    64, 0
 };
 
 psh_status psh_forecaster_options_init(psh_forecaster_options *o, uint32_t size) {

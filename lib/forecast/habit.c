@@ -475,8 +475,9 @@ static psh_status get_pattern(psh_env *env, pshi_cursor *c, pshi_habit *h, const
     p->error = pshi_get_f64(c);
     p->time = pshi_get_int(c);
     p->tenant = pshi_get_u64(c);
-    if (!(p->count > 0) || p->count > MOST_COUNT || p->error < 0 || p->error > p->count || p->time == PSH_TIME_NONE ||
-        find_pattern(h, p->hash) < h->pattern_count)
+    if (!(p->count > 0) || p->count > MOST_COUNT || p->error < 0 || p->error > p->count)
+        pshi_read_bad(c);
+    if (p->time == PSH_TIME_NONE || find_pattern(h, p->hash) < h->pattern_count)
         pshi_read_bad(c);
     if (c->status != PSH_OK)
         return c->status;

@@ -56,7 +56,8 @@ static int64_t whole_upto(const psh_forecaster *f, const pshi_key_log *l) {
     return now > l->latest ? l->latest + 1 : l->latest;
 }
 
-static psh_status predict(psh_forecaster *f, const pshi_key_log *l, int64_t target, psh_key_sketch *s, double *error) {
+static psh_status predict(
+    psh_forecaster *f, const pshi_key_log *l, int64_t target, psh_key_sketch *s, double *error) {
     uint32_t way = pshi_keys_best(l);
     int64_t upto = way == PSHI_KEY_RECENT ? l->latest + 1 : whole_upto(f, l);
     psh_status st;

@@ -49,7 +49,8 @@ static void write_number(unsigned char *key, uint32_t size, size_t at, double x)
 }
 
 /* Least-squares slope of each quantile over slices, per slice. */
-static void find_slopes(const pshi_kll *const *slices, const int64_t *number, uint32_t n, size_t at, double *slope) {
+static void find_slopes(
+    const pshi_kll *const *slices, const int64_t *number, uint32_t n, size_t at, double *slope) {
     double x, y, sx = 0, sxx = 0, sy[GRID] = { 0 }, sxy[GRID] = { 0 }, origin[GRID] = { 0 };
     const pshi_kll_item *items;
     size_t count;
@@ -89,7 +90,8 @@ psh_status pshi_keys_drift(
     psh_env *env, const pshi_kll *const *slices, const int64_t *number, uint32_t n, int64_t target, pshi_kll *out) {
     size_t at = common_prefix(slices, n), count, i;
     const pshi_kll *base = slices[n - 1];
-    double slope[GRID], ahead = (double)(target - number[n - 1]), mass = pshi_kll_mass(base), below = 0, x, most = 0;
+    double slope[GRID], ahead = (double)(target - number[n - 1]), mass = pshi_kll_mass(base);
+    double below = 0, x, most = 0;
     unsigned char key[PSHI_KLL_MOST_KEY];
     const pshi_kll_item *items;
     psh_status st = PSH_OK;

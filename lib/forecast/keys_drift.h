@@ -6,8 +6,8 @@
 #include "forecast/keys.h"
 
 /**
- * The distribution of a slice to come: the last one's keys, each moved by the least-squares slope of its quantile over
- * the slices given. Keys count as numbers of 8 bytes, from one byte before where they begin to differ.
+ * The distribution of a slice to come: the last one's keys, each moved by the least-squares slope of its quantile
+ * over the slices given. Keys count as numbers of 8 bytes, from one byte before where they begin to differ.
  * @param slices  Shape [n], n >= 2, none empty
  * @param number  Shape [n], ascending
  * @return PSH_OK, PSH_E_NOMEM (out as far as it came).

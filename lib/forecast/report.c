@@ -144,8 +144,8 @@ static void set_total(listing *l) {
 }
 
 /*
- * One tenant's requests, by the pairs held: an item's count is too high by its pairs' errors at most, and too low by
- * what no pair explains of the tenant's requests.
+ * One tenant's requests, by the pairs held: an item's count is too high by its pairs' errors at most, and too low
+ * by what no pair explains of the tenant's requests.
  */
 static psh_status list_pairs(listing *l, uint64_t tenant) {
     const pshi_workload *w = &l->f->workload;

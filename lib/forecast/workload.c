@@ -103,8 +103,8 @@ static void use(pshi_usage *u, const psh_query_record *r) {
 }
 
 /*
- * A full summary pays for every item that is not held with a search for its lightest: of these only one in ADMIT, drawn
- * by a count, goes in, for that many. So counts stay unbiased; what the draw adds to their variance is counted.
+ * A full summary pays for every item that is not held with a search for its lightest: of these only one in ADMIT,
+ * drawn by a count, goes in, for that many. Counts stay unbiased; what the draw adds to their variance is counted.
  * @return the slot, or PSH_NONE: not drawn
  */
 static uint32_t admit(

@@ -30,7 +30,7 @@ static void shut(fixture *x) {
     assert_int_equal(x->a.live, 0);
 }
 
-/* SELECT sum(distance) WHERE origin = .. AND seq >= .. [AND time >= ..] GROUP BY destination, hour ORDER BY the sum */
+/* sum(distance) where origin = .. and seq >= .. and time >= .., by destination and hour, ordered by the sum */
 static psh_query *aggregate(fixture *x, int64_t seq, int64_t from) {
     static const uint32_t groups[] = { 3 };
     psh_aggregate sum = { PSH_AGG_SUM, 5 };
@@ -98,7 +98,8 @@ static const psh_workload_item *find_column(
     size_t i;
 
     for (i = 0; i < n; i++)
-        if (items[i].role == role && items[i].op == op && items[i].column_count == 1 && items[i].columns[0] == column)
+        if (items[i].role == role && items[i].op == op && items[i].column_count == 1 &&
+            items[i].columns[0] == column)
             return &items[i];
     return NULL;
 }
