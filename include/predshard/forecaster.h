@@ -34,7 +34,7 @@ typedef struct psh_forecaster_options {
     uint64_t max_bytes;      /**< heap cap, shedding is counted; default 1 GiB */
     int64_t lateness_ns;     /**< how late an event may be and still count, < 8192 buckets; default 1 h, or as
                               *   long as short buckets allow; < 0: not at all */
-    uint32_t max_key_sketches; /**< subjects whose keys are kept, see predshard/workload.h; default 64 */
+    uint32_t max_key_sketches; /**< subjects whose keys are kept, <= 65536; default 64 */
     uint32_t reserved;       /**< 0 */
 } psh_forecaster_options;
 
@@ -108,7 +108,7 @@ PSH_API uint64_t psh_observer_shed(const psh_observer *o);
 
 /**
  * Drains observers, closes buckets that ended before now - lateness_ns, scores the forecasts made for them,
- * refits at most `budget` series.
+ * refits at most `budget` series; where a short season ended, places templates in clusters (all of them at once).
  * @return PSH_OK, PSH_AGAIN (more series are due), PSH_E_TIME (now went back), PSH_E_NOMEM.
  */
 PSH_API psh_status psh_forecaster_step(psh_forecaster *f, int64_t now, uint32_t budget);

@@ -65,6 +65,8 @@ static psh_status check_values(const psh_forecaster_options *o, psh_error *err) 
         return pshi_fail(err, PSH_E_INVALID, "horizon", "must be 1 to season_long");
     if (o->lateness_ns / o->bucket_ns >= PSHI_MAX_OPEN / 2)
         return pshi_fail(err, PSH_E_INVALID, "lateness_ns", "must be 0 to 8191 buckets");
+    if (o->max_key_sketches > 65536)
+        return pshi_fail(err, PSH_E_INVALID, "max_key_sketches", "must be at most 65536");
     if (o->reserved)
         return pshi_fail(err, PSH_E_UNSUPPORTED, "reserved", "must be 0");
     return PSH_OK;

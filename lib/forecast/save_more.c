@@ -52,6 +52,10 @@ static psh_status get_clusters(pshi_cursor *c, psh_forecaster *f) {
     cluster_numbers(&io, x, &f->folding.latest);
     if (x->last_id > UINT64_MAX / 2)
         pshi_read_bad(c);
+    for (k = 0; k < f->templates.count; k++) /* no request is later than the latest */
+        if (f->templates.list[k].more->first > f->folding.latest ||
+            f->templates.list[k].more->base > pshi_fold_season(f->folding.latest, f->templates.fold))
+            pshi_read_bad(c);
     for (i = 0; c->status == PSH_OK && i < x->count; i++) {
         x->list[i].id = pshi_get_u64(c);
         if (!x->list[i].id || x->list[i].id > x->last_id)

@@ -139,10 +139,12 @@ double psh_key_sketch_error(const psh_key_sketch *s) {
 
 psh_status psh_key_sketch_quantile(const psh_key_sketch *s, double p, psh_bytes *out) {
     const pshi_kll_item *items, *at;
+    size_t n;
 
     if (!s || !out || !(p >= 0 && p <= 1))
         return PSH_E_INVALID;
-    at = pshi_kll_quantile(items, pshi_kll_sorted(&s->kll, &items), p);
+    n = pshi_kll_sorted(&s->kll, &items);
+    at = pshi_kll_quantile(items, n, p);
     if (!at)
         return PSH_E_NOT_FOUND;
     out->data = at->key;

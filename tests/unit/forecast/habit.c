@@ -325,6 +325,80 @@ static void probabilities_are_frequencies(void **state) {
     shut(&x);
 }
 
+/* A list of values, longer than is hashed value by value, and a limit: constants like others. */
+static psh_query *of_list(fixture *x, int64_t first, size_t n) {
+    static const uint32_t columns[] = { 0 };
+    psh_value values[12];
+    psh_predicate where = { 2, PSH_OP_IN, values, n };
+    psh_query_spec spec;
+    psh_query *q;
+    size_t i;
+
+    for (i = 0; i < n; i++)
+        values[i] = test_int(first + (int64_t)i);
+    psh_query_spec_init(&spec, sizeof spec);
+    spec.predicates = &where;
+    spec.predicate_count = 1;
+    spec.columns = columns;
+    spec.column_count = 1;
+    assert_ok(psh_query_create(x->env, x->schema, &spec, &q, NULL));
+    return q;
+}
+
+static void knows_lists(void **state) {
+    double last = 0;
+    psh_query *q;
+    int64_t i;
+    fixture x;
+
+    (void)state;
+    start(&x);
+    for (i = 0; i < 100; i++) {
+        q = of_list(&x, i % 4 ? 100 : 200, i % 4 ? 12 : 4);
+        last = expected(&x, q, days(100) + i * PSH_MINUTE);
+        ask(&x, q, days(100) + i * PSH_MINUTE);
+        psh_query_unref(q);
+    }
+    assert_true(fabs(last - 0.75) < 0.1);
+    shut(&x);
+}
+
+/* More constants than are followed: never predicted, and nothing breaks. */
+static void too_many_constants(void **state) {
+    static const uint32_t columns[] = { 0 };
+    psh_value values[20];
+    psh_predicate where[20];
+    psh_query_spec spec;
+    psh_buffer *b;
+    psh_forecaster *g;
+    psh_query *q;
+    fixture x;
+    int i;
+
+    (void)state;
+    start(&x);
+    for (i = 0; i < 20; i++) {
+        values[i] = test_int(i);
+        where[i] = (psh_predicate){ 2, PSH_OP_NE, &values[i], 1 };
+    }
+    psh_query_spec_init(&spec, sizeof spec);
+    spec.predicates = where;
+    spec.predicate_count = 20;
+    spec.columns = columns;
+    spec.column_count = 1;
+    assert_ok(psh_query_create(x.env, x.schema, &spec, &q, NULL));
+    for (i = 0; i < 50; i++)
+        ask(&x, q, days(100) + i);
+    assert_true(expected(&x, q, days(100)) == 0);
+    psh_query_unref(q);
+    assert_ok(psh_buffer_create(x.env, &b));
+    assert_ok(psh_forecaster_save(x.f, b));
+    assert_ok(psh_forecaster_load(x.env, x.schema, psh_buffer_data(b), psh_buffer_size(b), 0, &g, NULL));
+    psh_forecaster_destroy(g);
+    psh_buffer_destroy(b);
+    shut(&x);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(follows_the_calendar),
@@ -332,6 +406,8 @@ int main(void) {
         cmocka_unit_test(names_each_tenant),
         cmocka_unit_test(says_unpredictable),
         cmocka_unit_test(counts_on),
+        cmocka_unit_test(knows_lists),
+        cmocka_unit_test(too_many_constants),
         cmocka_unit_test(probabilities_are_frequencies),
     };
 
