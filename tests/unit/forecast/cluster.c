@@ -108,6 +108,7 @@ static void same_shape_same_cluster(void **state) {
         share += c.share;
         assert_true(c.rate > 0);
     }
+    assert_int_equal(members, TEMPLATES);
     assert_true(fabs(share - 1) < 1e-6);
     assert_int_equal(psh_forecaster_cluster(x.f, 3, &c), PSH_E_NOT_FOUND);
     for (; h < 24 * 42; h++) { /* ids stay under noise */
