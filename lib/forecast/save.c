@@ -19,6 +19,7 @@ static void put_options(pshi_writer *w, const psh_forecaster *f) {
     pshi_put_u64(w, o->max_bytes);
     pshi_put_int(w, o->lateness_ns);
     pshi_put_u32(w, o->history);
+    pshi_put_u32(w, o->max_key_sketches);
 }
 
 static void put_calibrator(pshi_writer *w, const pshi_calibrator *c) {
@@ -131,6 +132,14 @@ static void put_templates(pshi_writer *w, const psh_forecaster *f) {
     }
 }
 
+static void put_workload(pshi_writer *w, const psh_forecaster *f) {
+    pshi_workload_put(w, &f->workload);
+}
+
+static void put_keys(pshi_writer *w, const psh_forecaster *f) {
+    pshi_keys_put(w, &f->keys);
+}
+
 static void put_section(
     pshi_frame_writer *fw, uint32_t type, void (*put)(pshi_writer *, const psh_forecaster *),
     const psh_forecaster *f) {
@@ -151,6 +160,9 @@ psh_status psh_forecaster_save(const psh_forecaster *f, psh_buffer *out) {
     put_section(&fw, PSHI_FORECASTER_STATE, put_state, f);
     put_section(&fw, PSHI_FORECASTER_SERIES, put_series, f);
     put_section(&fw, PSHI_FORECASTER_TEMPLATES, put_templates, f);
+    put_section(&fw, PSHI_FORECASTER_WORKLOAD, put_workload, f);
+    put_section(&fw, PSHI_FORECASTER_MORE, pshi_put_more, f);
+    put_section(&fw, PSHI_FORECASTER_KEYS, put_keys, f);
     pshi_frame_end(&fw);
     return pshi_write_end(&w);
 }
