@@ -192,6 +192,7 @@ static int add_label(feed *x, const char *name, const char *value) {
     n = n < 255 ? n : 255;
     memcpy(to, value, n);
     to[n] = 0;
+    text_repair(to);
     x->label[x->label_count++] = (psh_label){ name, to };
     return remember_label(x->a, name, to, &x->name);
 }
@@ -221,6 +222,7 @@ static psh_query *fitting_query(feed *x, const record *r, template *t, int diale
 
     shim_rewrite(r->sql, dialect, &x->shim);
     tree = tree_parse(text_of(&x->shim), &x->why);
+    snprintf(a->catalog.database, sizeof a->catalog.database, "%s", r->database);
     x->form->at = r->time;
     x->form->parameters = r->parameters;
     if (tree && form_read(x->form, tree, &a->catalog))

@@ -179,6 +179,16 @@ static int read_log(analysis *a, size_t i, failure *f) {
     return f->code;
 }
 
+/* Whether an earlier use of the template is of the same column in the same role, by another operator. */
+static int used_before(const template *x, uint32_t k) {
+    uint32_t i;
+
+    for (i = 0; i < k; i++)
+        if (x->uses[i].column == x->uses[k].column && x->uses[i].role == x->uses[k].role)
+            return 1;
+    return 0;
+}
+
 /* What templates used, summed over tables and columns. */
 static void sum_uses(analysis *a) {
     templates *t = &a->templates;
@@ -198,7 +208,8 @@ static void sum_uses(analysis *a) {
             column_entry *to = &c->columns[x->uses[k].column];
             double *roles[ROLES] = { &to->output, &to->filter, &to->group, &to->order, &to->join };
 
-            *roles[x->uses[k].role] += x->calls;
+            if (!used_before(x, k))
+                *roles[x->uses[k].role] += x->calls;
         }
     }
 }

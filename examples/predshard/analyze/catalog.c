@@ -43,7 +43,7 @@ static int reserve(void **array, uint32_t *room, uint32_t i, size_t size) {
 uint32_t catalog_table(catalog *c, const char *schema, const char *name) {
     char full[256];
     uint32_t before = c->table_names.count, i;
-    int plain = !*schema || strcmp(schema, "public") == 0 || strcmp(schema, "default") == 0;
+    int plain = !*schema || strcmp(schema, "public") == 0 || strcmp(schema, "default") == 0 || strcmp(schema, c->database) == 0;
 
     full[0] = 0;
     if (!plain) {

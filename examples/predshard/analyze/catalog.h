@@ -50,6 +50,7 @@ typedef struct catalog {
     uint32_t table_room;
     uint32_t column_room;
     int bad;            /**< memory was short */
+    char database[128]; /**< the current one: its name before a table says nothing */
 } catalog;
 
 void catalog_init(catalog *c);

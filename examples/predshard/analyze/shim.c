@@ -298,6 +298,7 @@ void shim_rewrite(const char *sql, int dialect, strbuf *out) {
     text_clear(out);
     if (dialect == DIALECT_POSTGRES) {
         text_put(out, sql);
+        text_repair(out->data);
         return;
     }
     s.out = out;
@@ -316,4 +317,5 @@ void shim_rewrite(const char *sql, int dialect, strbuf *out) {
         emit(&s, ")");
     if (dialect == DIALECT_CLICKHOUSE)
         end_insert(&s);
+    text_repair(out->data);
 }

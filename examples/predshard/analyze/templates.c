@@ -68,6 +68,7 @@ static char *copy_of(const char *s, size_t most) {
         return NULL;
     memcpy(copy, s, n < most ? n : most);
     strcpy(copy + (n < most ? n : most), n > most ? "..." : "");
+    text_repair(copy);
     return copy;
 }
 
@@ -90,6 +91,7 @@ static int keep_footprint(template *x, const footprint *p) {
 static json_t *understand(templates *t, catalog *c, const record *r, footprint *p, char why[96]) {
     json_t *tree = tree_parse(text_of(&t->shim), &t->why);
 
+    snprintf(c->database, sizeof c->database, "%s", r->database);
     memset(p, 0, sizeof *p);
     p->limit = -1;
     why[0] = 0;

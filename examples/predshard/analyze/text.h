@@ -26,6 +26,9 @@ void text_free(strbuf *t);
 /** @return the bytes, "" if there are none. */
 const char *text_of(const strbuf *t);
 
+/** Replaces bytes that are no UTF-8 by '?'. NULL is allowed. */
+void text_repair(char *s);
+
 #define NAMES_NONE UINT32_MAX
 
 /** Numbers from 0 for distinct names. Zero it, set most. */

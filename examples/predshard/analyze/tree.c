@@ -123,6 +123,10 @@ int tree_expression(json_t *node, strbuf *out, json_t **column) {
     }
     if ((c = tree_node(node, "A_Const")))
         return constant_text(c, out);
+    if ((c = tree_node(node, "ParamRef"))) {
+        text_format(out, "$%" JSON_INTEGER_FORMAT, json_integer_value(tree_get(c, "number")));
+        return 1;
+    }
     if ((c = tree_node(node, "A_Expr")))
         return operator_text(c, out, column);
     if (tree_node(node, "FuncCall"))
