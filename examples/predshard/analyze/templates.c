@@ -139,7 +139,7 @@ static uint32_t add_new(templates *t, const char *id, const footprint *p, const 
     x->why = parsed ? NULL : copy_of(text_of(&t->why), 300);
     snprintf(x->form_why, sizeof x->form_why, "%s", form_why);
     x->first = x->last = PSH_TIME_NONE;
-    x->expected = x->low = x->high = x->skill = NAN;
+    x->expected = x->low = x->high = x->skill = (double)NAN;
     if (!x->text || (!parsed && !x->why) || !keep_footprint(x, p))
         t->ids.bad = 1;
     return i;

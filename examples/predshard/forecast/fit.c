@@ -132,7 +132,7 @@ static void set_shape(const forecast_options *o, fit *x) {
 int fit_run(psh_env *env, const forecast_options *o, fit *x, failure *f) {
     psh_model *m = NULL;
 
-    x->mase = x->mae = x->coverage = NAN;
+    x->mase = x->mae = x->coverage = (double)NAN;
     set_shape(o, x);
     if (fit_to(env, x, x->series.count, &m, f) == EXIT_DONE && keep_line(env, m, x, f) == EXIT_DONE
         && ahead(m, o, x->horizon, &x->mean, &x->quantile, f) == EXIT_DONE)

@@ -126,7 +126,7 @@ static int read_time(table *t, const char *cell, row *r) {
 
 static int read_value(table *t, const char *cell, row *r) {
     if (cell_absent(cell)) {
-        r->value = NAN;
+        r->value = (double)NAN;
         if (t->out->empty++ == 0)
             t->out->empty_line = r->line;
         return EXIT_DONE;

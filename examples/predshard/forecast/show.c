@@ -59,7 +59,7 @@ static void range_of(const double *v, const uint8_t *missing, size_t n, double *
 
 static void show_spark(const fit *x, FILE *to) {
     size_t past = x->series.count, ahead = x->horizon, from, wide, wide_ahead;
-    double low = INFINITY, high = -INFINITY;
+    double low = HUGE_VAL, high = -HUGE_VAL;
 
     if (past > 2 * ahead && past > WIDE)
         past = 2 * ahead > WIDE ? 2 * ahead : WIDE;
