@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "analyze/analyze.h"
-#include "forecast/forecast.h"
+#include "series/forecast.h"
 
 static const char *const policy_names[POLICIES] = { "base", "reactive", "predictive" };
 
@@ -40,8 +40,8 @@ const char *args_help(void) {
            "       predshard help [COMMAND]\n"
            "       predshard --help | --version\n"
            "\n"
-           "  run       replays transactions into SQLite under three policies and reports what acting ahead brings\n"
-           "  analyze   reads query logs of PostgreSQL, MySQL, MariaDB or ClickHouse: what is asked, and what will be\n"
+           "  run       replays transactions into SQLite under three policies: what does acting ahead bring?\n"
+           "  analyze   reads query logs (PostgreSQL, MySQL, MariaDB, ClickHouse): what is and will be asked\n"
            "  forecast  forecasts the series of a CSV file and shows how well that works on its end\n"
            "\n"
            "exit codes: 0 done; 2 usage; 3 input missing or unreadable; 4 malformed input; 5 answers differed;\n"
@@ -248,7 +248,8 @@ int args_parse(int argc, char **argv, run_options *out, failure *f) {
     if (optind >= argc)
         return fail(f, EXIT_USAGE, "no command: try predshard run, analyze or forecast, or predshard --help");
     if (strcmp(argv[optind], "run") != 0)
-        return fail(f, EXIT_USAGE, "unknown command '%.40s': the commands are run, analyze, forecast and help", argv[optind]);
+        return fail(f, EXIT_USAGE, "unknown command '%.40s': the commands are run, analyze, forecast and help",
+            argv[optind]);
     if (optind + 2 != argc)
         return fail(f, EXIT_USAGE, "run takes one FILE: see predshard --help");
     out->input = argv[optind + 1];

@@ -15,7 +15,8 @@
 /* Both after Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms": eras of 400 years, March first. */
 int64_t clock_days(clock_date d) {
     int64_t y = d.year - (d.month <= 2), era = (y >= 0 ? y : y - 399) / 400;
-    int64_t in_era = y - era * 400, in_year = (153 * ((int64_t)d.month + (d.month > 2 ? -3 : 9)) + 2) / 5 + d.day - 1;
+    int64_t in_era = y - era * 400, in_year = (153 * ((int64_t)d.month + (d.month > 2 ? -3
+        : 9)) + 2) / 5 + d.day - 1;
 
     return era * 146097 + in_era * 365 + in_era / 4 - in_era / 100 + in_year - 719468;
 }
@@ -132,7 +133,8 @@ static int read_zone(reader *r, int64_t *offset, int *unknown) {
     }
     if (r->end - r->at > 5)
         return 0;
-    *unknown = !(r->end - r->at == 1 && *r->at == 'Z') && strncmp(r->at, "UTC", 3) != 0 && strncmp(r->at, "GMT", 3) != 0;
+    *unknown = !(r->end - r->at == 1 && *r->at == 'Z') && strncmp(r->at, "UTC", 3) != 0
+        && strncmp(r->at, "GMT", 3) != 0;
     for (; r->at < r->end; r->at++)
         if (!isupper((unsigned char)*r->at))
             return 0;
@@ -170,7 +172,8 @@ int clock_epoch(double x, int64_t *out) {
 void clock_text(int64_t t, char out[CLOCK_TEXT]) {
     int64_t days = floor_days(t), in_day = t - days * PSH_DAY, seconds = in_day / PSH_SECOND;
     clock_date d = clock_date_of(days);
-    int n = snprintf(out, CLOCK_TEXT, "%04" PRId64 "-%02" PRIu32 "-%02" PRIu32 " %02" PRId64 ":%02" PRId64 ":%02" PRId64,
+    int n = snprintf(out, CLOCK_TEXT,
+        "%04" PRId64 "-%02" PRIu32 "-%02" PRIu32 " %02" PRId64 ":%02" PRId64 ":%02" PRId64,
         d.year, d.month, d.day, seconds / 3600, seconds / 60 % 60, seconds % 60);
 
     if (in_day % PSH_SECOND && n > 0 && n < CLOCK_TEXT) {
@@ -222,5 +225,6 @@ void clock_duration_text(int64_t ns, char out[CLOCK_TEXT]) {
         if (units[i].name[0] != 'm' || units[i].name[1] != 'i')
             if (ns >= units[i].ns && (ns % units[i].ns == 0 || ns / units[i].ns >= 10))
                 break;
-    snprintf(out, CLOCK_TEXT, "%.6g %s", (double)ns / (double)units[i].ns, strcmp(units[i].name, "m") ? units[i].name : "min");
+    snprintf(out, CLOCK_TEXT, "%.6g %s", (double)ns / (double)units[i].ns, strcmp(units[i].name, "m")
+        ? units[i].name : "min");
 }

@@ -94,7 +94,8 @@ void input_close(input *in) {
 }
 
 static int damaged(const input *in, failure *f) {
-    return fail(f, EXIT_BAD_INPUT, "%s: line %" PRIu64 ": the compressed file is damaged or cut short: copy it again",
+    return fail(f, EXIT_BAD_INPUT,
+        "%s: line %" PRIu64 ": the compressed file is damaged or cut short: copy it again",
         in->path, in->number + 1);
 }
 
@@ -147,7 +148,8 @@ static int grow_line(input *in, size_t size, failure *f) {
     char *line;
 
     if (size > in->most)
-        return fail(f, EXIT_BAD_INPUT, "%s: line %" PRIu64 ": longer than %zu bytes: correct or remove it", in->path,
+        return fail(f, EXIT_BAD_INPUT, "%s: line %" PRIu64 ": longer than %zu bytes: correct or remove it",
+            in->path,
             in->number + 1, in->most);
     while (room < size)
         room *= 2;

@@ -8,7 +8,7 @@
 #include <sqlite3.h>
 
 #include "analyze/analyze.h"
-#include "forecast/forecast.h"
+#include "series/forecast.h"
 #include "json.h"
 #include "output.h"
 #include "race.h"

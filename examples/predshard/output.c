@@ -21,7 +21,8 @@ int output_check(const char *option, const char *path, failure *f) {
     was_there = access(path, F_OK) == 0;
     file = fopen(path, "ab");
     if (!file)
-        return fail(f, EXIT_NO_OUTPUT, "--%s %s: %s: name a file that can be written", option, path, strerror(errno));
+        return fail(f, EXIT_NO_OUTPUT, "--%s %s: %s: name a file that can be written", option, path,
+            strerror(errno));
     fclose(file);
     if (!was_there)
         remove(path);

@@ -5,7 +5,7 @@
 
 #include <jansson.h>
 
-/* Made from report.html, forecast/page.html and analyze/page.html when the tool is built. */
+/* Made from report.html, series/page.html and analyze/page.html when the tool is built. */
 extern const char embedded_page[];
 extern const char embedded_forecast[];
 extern const char embedded_analyze[];

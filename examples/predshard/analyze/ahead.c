@@ -56,10 +56,12 @@ static void choose_shape(analysis *a) {
     if (!b)
         b = span >= 2 * PSH_DAY ? PSH_HOUR : span >= 2 * PSH_HOUR ? PSH_MINUTE : PSH_SECOND;
     for (i = 0; i + 2 < n; i++)
-        if (widths[i] % b == 0 && widths[i] / b >= 2 && (widths[i] >= PSH_DAY || span < 2 * PSH_DAY || b < PSH_MINUTE))
+        if (widths[i] % b == 0 && widths[i] / b >= 2 && (widths[i] >= PSH_DAY || span < 2 * PSH_DAY
+            || b < PSH_MINUTE))
             break;
     a->bucket_ns = b;
-    a->season[0] = widths[i] % b == 0 && widths[i] / b >= 2 && widths[i] / b <= 4096 ? (uint32_t)(widths[i] / b) : 24;
+    a->season[0] = widths[i] % b == 0 && widths[i] / b >= 2 && widths[i] / b <= 4096 ? (uint32_t)(widths[i] / b)
+        : 24;
     a->season[1] = a->season[0] * (widths[i] / b == a->season[0] ? (uint32_t)(widths[i + 1] / widths[i]) : 7);
     a->window_ns = a->options.window_ns ? a->options.window_ns : b * a->season[0];
     a->now = a->options.now != PSH_TIME_NONE ? a->options.now : floor_to(a->templates.last, b) + b;
@@ -69,9 +71,11 @@ static int check_shape(const analysis *a, failure *f) {
     int64_t steps = (a->window_ns + a->bucket_ns - 1) / a->bucket_ns;
 
     if (steps > a->season[1])
-        return fail(f, EXIT_USAGE, "--window: at most %u buckets ahead: give a shorter window or a longer --bucket", a->season[1]);
+        return fail(f, EXIT_USAGE, "--window: at most %u buckets ahead: give a shorter window or a longer --bucket",
+            a->season[1]);
     if ((a->templates.last - a->templates.first) / a->bucket_ns > MOST_BUCKETS)
-        return fail(f, EXIT_USAGE, "--bucket: the logs span more than %d buckets: give a longer one, or leave out statements with "
+        return fail(f, EXIT_USAGE,
+            "--bucket: the logs span more than %d buckets: give a longer one, or leave out statements with "
             "wrong times", MOST_BUCKETS);
     if (a->now <= a->templates.first)
         return fail(f, EXIT_USAGE, "--now: no statement ran before it: name a later time");
@@ -106,7 +110,8 @@ static const uint32_t row_key[1] = { 0 };
 
 /* Buckets begin on Mondays, whose weeks and days they then divide. */
 static psh_table_spec table_spec(const char *name, const psh_column_spec *columns, size_t n, uint32_t time_column) {
-    return (psh_table_spec){ name, columns, n, sizeof *columns, row_key, 1, PSH_NONE, time_column, PSH_DAY, -3 * PSH_DAY };
+    return (psh_table_spec){ name, columns, n, sizeof *columns, row_key, 1, PSH_NONE, time_column, PSH_DAY,
+        -3 * PSH_DAY };
 }
 
 static int make_schema(analysis *a, failure *f) {
@@ -199,8 +204,10 @@ static int add_label(feed *x, const char *name, const char *value) {
 
 static int set_labels(feed *x, const record *r, const template *t) {
     x->label_count = 0;
-    return add_label(x, "template", t->id) && add_label(x, "kind", statement_name(t->kind)) && add_label(x, "user", r->user)
-        && add_label(x, "database", r->database) && add_label(x, "client", r->client) && add_label(x, "application", r->application)
+    return add_label(x, "template", t->id) && add_label(x, "kind", statement_name(t->kind))
+        && add_label(x, "user", r->user)
+        && add_label(x, "database", r->database) && add_label(x, "client", r->client)
+            && add_label(x, "application", r->application)
         ? EXIT_DONE : fail_memory(x->f);
 }
 
@@ -394,7 +401,8 @@ static int feed_all(feed *x) {
 
 static int reserve_bins(feed *x) {
     analysis *a = x->a;
-    int64_t from = floor_to(a->templates.first, a->bucket_ns), bins = (a->now - from + a->bucket_ns - 1) / a->bucket_ns;
+    int64_t from = floor_to(a->templates.first, a->bucket_ns),
+        bins = (a->now - from + a->bucket_ns - 1) / a->bucket_ns;
     uint32_t i;
 
     a->bins = bins < MOST_BINS ? (uint32_t)bins : MOST_BINS;

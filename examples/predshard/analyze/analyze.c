@@ -31,17 +31,17 @@ static const struct option long_options[] = {
 const char *analyze_help(void) {
     return "usage: predshard analyze LOG... [options]\n"
            "\n"
-           "Reads query logs, plain or .xz: what is asked of which tables and columns, and what will be asked next.\n"
-           "Each file is read twice, in bounded memory; several are merged by time.\n"
+           "Reads query logs, plain or .xz: what is asked of which tables and columns, and what will\n"
+           "be asked next. Each file is read twice, in bounded memory; several are merged by time.\n"
            "\n"
-           "  --format NAME        of all files; default by their content. pg-csv, pg-json, pg-stderr (PostgreSQL's\n"
-           "                       csvlog, jsonlog and stderr log), pg-stat-statements (its CSV dump), mysql-slow,\n"
+           "  --format NAME        of all files; default by their content. pg-csv, pg-json, pg-stderr\n"
+           "                       (PostgreSQL's csvlog, jsonlog, stderr log), pg-stat-statements (CSV), mysql-slow,\n"
            "                       mysql-general, clickhouse-tsv, clickhouse-json (system.query_log)\n"
            "  --sample-rate R      share of statements that was logged, 0 to 1; default 1\n"
            "  --time-column T.C    the time column of table T; may be repeated; default found by its use and name\n"
            "  --bucket DURATION    width of one sample, as 1s, 1m, 1h; default by how long the logs are\n"
            "  --window DURATION    how far ahead to look; default a day, an hour or a minute, by the bucket\n"
-           "  --now TIME           look ahead from here, and leave out what ran later; default the end of the logs\n"
+           "  --now TIME           look ahead from here, and leave out what ran later; default: the logs' end\n"
            "  --top N              rows of each list, default 20\n"
            "  --json FILE          write the result as JSON; - is standard output (the text then goes to stderr)\n"
            "  --html FILE          write one page with plots\n"
@@ -60,7 +60,8 @@ void progress(const char *what, double share) {
         return;
     }
     n = (int)((share > 1 ? 1 : share) * (int)(sizeof bar - 1));
-    fprintf(stderr, "\r%-12s [%-*.*s] %3.0f %%", what, (int)(sizeof bar - 1), n, bar, 100 * (share > 1 ? 1 : share));
+    fprintf(stderr, "\r%-12s [%-*.*s] %3.0f %%", what, (int)(sizeof bar - 1), n, bar, 100 * (share > 1 ? 1
+        : share));
     fflush(stderr);
 }
 
@@ -118,7 +119,8 @@ static int parse_option(int option, char *value, analyze_options *o, failure *f)
     case 'N':
         return parse_now(value, o, f);
     case 'w':
-        return clock_duration(value, &o->window_ns) ? EXIT_DONE : bad_value("window", value, "a duration like 1h", f);
+        return clock_duration(value, &o->window_ns) ? EXIT_DONE : bad_value("window", value, "a duration like 1h",
+            f);
     case 'b':
         return clock_duration(value, &o->bucket_ns) && o->bucket_ns >= PSH_SECOND ? EXIT_DONE
             : bad_value("bucket", value, "a duration like 1h, of a second or more", f);
@@ -201,7 +203,10 @@ static void sum_uses(analysis *a) {
         for (k = 0; k < x->table_count; k++) {
             table_entry *to = &c->tables[x->tables[k]];
 
-            *(x->kind >= STATEMENT_INSERT && x->kind <= STATEMENT_DELETE && k == 0 ? &to->writes : &to->reads) += x->calls;
+            if (x->kind >= STATEMENT_INSERT && x->kind <= STATEMENT_DELETE && k == 0)
+                to->writes += x->calls;
+            else
+                to->reads += x->calls;
             to->total_ns += x->total_ns;
         }
         for (k = 0; k < x->use_count; k++) {
@@ -251,7 +256,8 @@ static int sum_sets(analysis *a, failure *f) {
     uint32_t i, k, at;
 
     a->set_names.most = MOST_SETS;
-    a->sets = calloc(MOST_SETS < a->templates.ids.count * 4 + 4 ? MOST_SETS : a->templates.ids.count * 4 + 4, sizeof *a->sets);
+    a->sets = calloc(MOST_SETS < a->templates.ids.count * 4 + 4 ? MOST_SETS : a->templates.ids.count * 4 + 4,
+        sizeof *a->sets);
     if (!a->sets)
         return fail_memory(f);
     a->set_names.most = MOST_SETS < a->templates.ids.count * 4 + 4 ? MOST_SETS : a->templates.ids.count * 4 + 4;
@@ -288,7 +294,8 @@ static int check_read(const analysis *a, failure *f) {
     for (i = 0; i < a->options.input_count; i++)
         if (a->sources[i].statements)
             return EXIT_DONE;
-    return fail(f, EXIT_BAD_INPUT, "%s: no statement in it (read as %s): log statements (log_min_duration_statement, slow_query_log, "
+    return fail(f, EXIT_BAD_INPUT,
+        "%s: no statement in it (read as %s): log statements (log_min_duration_statement, slow_query_log, "
         "log_queries), or name the format with --format", a->sources[0].path, format_name(a->sources[0].format));
 }
 

@@ -117,9 +117,11 @@ static int bind_time(binding *b, const form_filter *x) {
         return misfit(b, "a bound of time whose value was not logged");
     if (!time_of(&b->f->literals[x->first], &t) || t < PSH_TIME_MIN + 2 || t > PSH_TIME_MAX - 2)
         return misfit(b, "a bound of time that is no time");
-    if ((x->op == OP_GE || x->op == OP_GT || x->op == OP_EQ || x->op == OP_IN) && t + (x->op == OP_GT) > spec->time_from)
+    if ((x->op == OP_GE || x->op == OP_GT || x->op == OP_EQ || x->op == OP_IN)
+        && t + (x->op == OP_GT) > spec->time_from)
         spec->time_from = t + (x->op == OP_GT);
-    if ((x->op == OP_LE || x->op == OP_LT || x->op == OP_EQ || x->op == OP_IN) && t + (x->op != OP_LT) < spec->time_to)
+    if ((x->op == OP_LE || x->op == OP_LT || x->op == OP_EQ || x->op == OP_IN)
+        && t + (x->op != OP_LT) < spec->time_to)
         spec->time_to = t + (x->op != OP_LT);
     return 1;
 }
@@ -164,7 +166,8 @@ static int bind_aggregates(binding *b) {
         if (b->aggregate[i].column == PSH_NONE)
             continue;
         type = b->c->columns[b->aggregate[i].column].type;
-        if ((b->aggregate[i].fn == PSH_AGG_SUM || b->aggregate[i].fn == PSH_AGG_AVG) && type != PSH_TYPE_INT64 && type != PSH_TYPE_DOUBLE)
+        if ((b->aggregate[i].fn == PSH_AGG_SUM || b->aggregate[i].fn == PSH_AGG_AVG) && type != PSH_TYPE_INT64
+            && type != PSH_TYPE_DOUBLE)
             return misfit(b, "a sum of what is no number");
         b->aggregate[i].column = b->c->columns[b->aggregate[i].column].index;
         if (b->aggregate[i].column == NAMES_NONE)
@@ -178,7 +181,8 @@ static void bind_order(binding *b) {
     uint32_t bucket = f->bucket_ns > 0, i, base;
 
     for (i = 0; i < f->order_count; i++) {
-        base = f->order[i].by == FORM_BY_GROUP ? bucket : f->order[i].by == FORM_BY_AGGREGATE ? bucket + f->group_count : 0;
+        base = f->order[i].by == FORM_BY_GROUP ? bucket : f->order[i].by == FORM_BY_AGGREGATE
+            ? bucket + f->group_count : 0;
         b->order[i] = (psh_order){ base + f->order[i].index, f->order[i].descending };
     }
 }
@@ -193,7 +197,8 @@ static int bind_all(binding *b) {
             return 0;
     if (f->bucket_ns && f->bucket_column != b->c->tables[f->table].time_column)
         return misfit(b, "buckets of another column than the time column");
-    if (!bind_columns(b, f->group, f->group_count, b->group, 1) || !bind_columns(b, f->column, f->column_count, b->column, 0)
+    if (!bind_columns(b, f->group, f->group_count, b->group, 1) || !bind_columns(b, f->column, f->column_count,
+        b->column, 0)
         || !bind_aggregates(b))
         return 0;
     if (!f->group_count && !f->aggregate_count && !f->bucket_ns && !f->column_count)
@@ -214,7 +219,8 @@ static int bind_all(binding *b) {
     return spec->table != NAMES_NONE ? 1 : misfit(b, "a table that is not kept");
 }
 
-psh_query *form_bind(form *f, psh_env *env, psh_schema *schema, const catalog *c, const psh_label *labels, size_t label_count) {
+psh_query *form_bind(form *f, psh_env *env, psh_schema *schema, const catalog *c, const psh_label *labels,
+    size_t label_count) {
     binding *b = calloc(1, sizeof *b);
     psh_error err = { sizeof err, 0, 0, "", "" };
     psh_query *q = NULL;

@@ -43,7 +43,8 @@ static int reserve(void **array, uint32_t *room, uint32_t i, size_t size) {
 uint32_t catalog_table(catalog *c, const char *schema, const char *name) {
     char full[256];
     uint32_t before = c->table_names.count, i;
-    int plain = !*schema || strcmp(schema, "public") == 0 || strcmp(schema, "default") == 0 || strcmp(schema, c->database) == 0;
+    int plain = !*schema || strcmp(schema, "public") == 0 || strcmp(schema, "default") == 0
+        || strcmp(schema, c->database) == 0;
 
     full[0] = 0;
     if (!plain) {
@@ -109,7 +110,8 @@ static int begins(const char *s, const char *const *starts) {
 
 static uint32_t type_of(const char *name) {
     static const char *const times[] = { "timestamp", "date", "datetime", NULL };
-    static const char *const whole[] = { "int", "uint", "bigint", "smallint", "serial", "bigserial", "tinyint", "mediumint", NULL };
+    static const char *const whole[] = { "int", "uint", "bigint", "smallint", "serial", "bigserial", "tinyint",
+        "mediumint", NULL };
     static const char *const broken[] = { "float", "double", "real", "numeric", "decimal", NULL };
 
     if (begins(name, times))
@@ -136,7 +138,8 @@ void catalog_declare(catalog *c, json_t *create) {
 
 /* Words that hardly name anything else; total_time and the like are durations. */
 static int named_as_time(const char *name) {
-    static const char *const words[] = { "ts", "time", "day", "created", "updated", "event_time", "start_time", "end_time", NULL };
+    static const char *const words[] = { "ts", "time", "day", "created", "updated", "event_time", "start_time",
+        "end_time", NULL };
     static const char *const ends[] = { "timestamp", "datetime", "_at", "_ts", "date", NULL };
     size_t n = strlen(name), k, i;
 
@@ -169,7 +172,7 @@ static uint32_t settle(const column_entry *x) {
     return !x->seen && !x->derived && named_as_time(x->name) ? PSH_TYPE_TIMESTAMP : PSH_TYPE_TEXT;
 }
 
-/* Of two columns that hold times, the one that statements cut by; then the one with a usual name; then the first. */
+/* Of two columns that hold times: the one that statements cut by, the one with a usual name, the first. */
 static int better(const column_entry *x, const column_entry *than) {
     if (x->ranged != than->ranged)
         return x->ranged > than->ranged;
@@ -188,7 +191,8 @@ static int choose(catalog *c, const char *text, failure *f) {
         i = t == NAMES_NONE ? NAMES_NONE : catalog_find(c, t, dot + 1);
     }
     if (i == NAMES_NONE)
-        return fail(f, EXIT_USAGE, "--time-column %.100s: no statement names it: write TABLE.COLUMN as the list of columns "
+        return fail(f, EXIT_USAGE,
+            "--time-column %.100s: no statement names it: write TABLE.COLUMN as the list of columns "
             "shows it", text);
     c->columns[i].type = PSH_TYPE_TIMESTAMP;
     c->tables[t].time_column = i;
@@ -209,7 +213,8 @@ int catalog_types(catalog *c, char *const *chosen, size_t chosen_count, failure 
             continue;
         at = &c->tables[c->columns[i].table].time_column;
         for (k = 0; k < chosen_count && *at != NAMES_NONE; k++)
-            if (strncmp(chosen[k], c->tables[c->columns[i].table].name, strlen(c->tables[c->columns[i].table].name)) == 0)
+            if (strncmp(chosen[k], c->tables[c->columns[i].table].name,
+                strlen(c->tables[c->columns[i].table].name)) == 0)
                 break;
         if (k < chosen_count && *at != NAMES_NONE)
             continue;
@@ -220,7 +225,8 @@ int catalog_types(catalog *c, char *const *chosen, size_t chosen_count, failure 
 }
 
 const char *catalog_type_name(uint32_t type) {
-    static const char *const type_names[] = { "unknown", "int64", "double", "decimal", "bool", "timestamp", "text", "bytes" };
+    static const char *const type_names[] = { "unknown", "int64", "double", "decimal", "bool", "timestamp", "text",
+        "bytes" };
 
     return type < sizeof type_names / sizeof *type_names ? type_names[type] : "unknown";
 }

@@ -39,7 +39,8 @@ static uint32_t column_of(reading *r, json_t *node) {
 
     if (ref)
         return plain_column(r, ref);
-    if (tree_expression(node, &expression, &inside) && inside && !expression.bad && plain_column(r, inside) != NAMES_NONE)
+    if (tree_expression(node, &expression, &inside) && inside && !expression.bad
+        && plain_column(r, inside) != NAMES_NONE)
         i = catalog_column(r->c, r->f->table, text_of(&expression));
     if (i != NAMES_NONE) {
         r->c->columns[i].derived = 1;
@@ -95,6 +96,8 @@ static int read_comparison(reading *r, json_t *e) {
 
     if (op > OP_GE)
         return misfit(r, "an operator other than a comparison");
+    if (is_literal(r, left) && is_literal(r, right))
+        return 1; /* 1 = 1 and the like */
     if (!is_literal(r, right)) {
         op = turned[op];
         swap = left, left = right, right = swap;
@@ -105,21 +108,31 @@ static int read_comparison(reading *r, json_t *e) {
     return add_literal(r, right, column) && add_filter(r, column, op, first);
 }
 
-static int read_list(reading *r, json_t *e) {
+/* BETWEEN is two conditions, NOT IN one for each value. */
+static int read_list(reading *r, json_t *e, int negated) {
     json_t *items = tree_get(tree_node(tree_get(e, "rexpr"), "List"), "items"), *item;
     uint32_t column = column_of(r, tree_get(e, "lexpr")), first = r->f->literal_count;
     int between = strcmp(tree_text(e, "kind"), "AEXPR_BETWEEN") == 0;
     size_t i;
 
-    if (column == NAMES_NONE || !items || (!between && strcmp(tree_last_name(tree_get(e, "name")), "=") != 0))
-        return misfit(r, between ? "BETWEEN over more than a column" : "NOT IN, or IN without a list");
+    negated ^= !between && strcmp(tree_last_name(tree_get(e, "name")), "=") != 0;
+    if (column == NAMES_NONE || !items || (between && negated))
+        return misfit(r, "IN without a list, NOT BETWEEN, or either over more than a column");
     json_array_foreach(items, i, item) {
         if (!add_literal(r, item, column))
             return 0;
-        if (between && !add_filter(r, column, i ? OP_LE : OP_GE, r->f->literal_count - 1))
+        if ((between || negated) && !add_filter(r, column, negated ? OP_NE : i ? OP_LE : OP_GE,
+            r->f->literal_count - 1))
             return 0;
     }
-    return between ? 1 : add_filter(r, column, OP_IN, first);
+    return between || negated ? 1 : add_filter(r, column, OP_IN, first);
+}
+
+static json_t *negated_list(json_t *node) {
+    json_t *e = tree_node(node, "BoolExpr"), *inside = tree_node(json_array_get(tree_get(e, "args"), 0), "A_Expr");
+
+    return strcmp(tree_text(e, "boolop"), "NOT_EXPR") == 0 && strcmp(tree_text(inside, "kind"), "AEXPR_IN") == 0
+        ? inside : NULL;
 }
 
 static int read_condition(reading *r, json_t *node) {
@@ -128,6 +141,8 @@ static int read_condition(reading *r, json_t *node) {
     uint32_t column;
     size_t i;
 
+    if ((e = negated_list(node)))
+        return read_list(r, e, 1);
     if ((e = tree_node(node, "BoolExpr"))) {
         if (strcmp(tree_text(e, "boolop"), "AND_EXPR") != 0)
             return misfit(r, "OR or NOT between conditions");
@@ -139,14 +154,15 @@ static int read_condition(reading *r, json_t *node) {
     if ((e = tree_node(node, "NullTest"))) {
         column = column_of(r, tree_get(e, "arg"));
         return column == NAMES_NONE ? misfit(r, "IS NULL of more than a column")
-            : add_filter(r, column, strcmp(tree_text(e, "nulltesttype"), "IS_NULL") == 0 ? OP_NULL : OP_NOT_NULL, r->f->literal_count);
+            : add_filter(r, column, strcmp(tree_text(e, "nulltesttype"), "IS_NULL") == 0 ? OP_NULL : OP_NOT_NULL,
+                r->f->literal_count);
     }
     e = tree_node(node, "A_Expr");
     kind = tree_text(e, "kind");
     if (strcmp(kind, "AEXPR_OP") == 0)
         return read_comparison(r, e);
     if (strcmp(kind, "AEXPR_IN") == 0 || strcmp(kind, "AEXPR_BETWEEN") == 0)
-        return read_list(r, e);
+        return read_list(r, e, 0);
     return misfit(r, strcmp(kind, "AEXPR_LIKE") == 0 || strcmp(kind, "AEXPR_ILIKE") == 0 ? "LIKE"
         : tree_node(node, "SubLink") ? "a subquery" : "a condition other than a comparison");
 }
@@ -177,6 +193,8 @@ static uint32_t add_aggregate(reading *r, json_t *node, uint32_t fn) {
             return misfit(r, "an aggregate of what is no expression over columns"), UINT32_MAX;
         if (fn == PSH_AGG_SUM || fn == PSH_AGG_AVG)
             r->c->columns[column].seen |= SEEN_SUMMED;
+    } else if (fn == PSH_AGG_SUM) {
+        fn = PSH_AGG_COUNT; /* SUM(1) */
     } else if (fn != PSH_AGG_COUNT) {
         return misfit(r, "an aggregate of a constant"), UINT32_MAX;
     }
@@ -225,7 +243,8 @@ static json_t *value_at(const reading *r, size_t i) {
 
 /* A number or an alias stands for an output. */
 static json_t *meant(const reading *r, json_t *node) {
-    json_t *number = tree_get(tree_get(tree_node(node, "A_Const"), "ival"), "ival"), *ref = tree_node(node, "ColumnRef");
+    json_t *number = tree_get(tree_get(tree_node(node, "A_Const"), "ival"), "ival"), *ref = tree_node(node,
+        "ColumnRef");
     const char *prefix = "", *name = ref ? tree_column(ref, &prefix) : "";
     size_t i;
 
@@ -285,6 +304,27 @@ static int is_grouped(reading *r, json_t *node, form_order *out) {
     return column != NAMES_NONE && find_u32(r->f->group, r->f->group_count, column, &out->index);
 }
 
+/* Whether all columns of an expression are grouped by, so that whoever asks can compute it. */
+static int of_groups(reading *r, json_t *node) {
+    json_t *part, *ref = tree_node(node, "ColumnRef");
+    const char *name;
+    size_t i;
+    uint32_t at;
+
+    if (ref)
+        return find_u32(r->f->group, r->f->group_count, plain_column(r, ref), &at);
+    if (json_is_array(node)) {
+        json_array_foreach(node, i, part)
+            if (!of_groups(r, part))
+                return 0;
+    } else if (json_is_object(node)) {
+        json_object_foreach(node, name, part)
+            if (!of_groups(r, part))
+                return 0;
+    }
+    return 1;
+}
+
 static int add_detail(reading *r, uint32_t column) {
     uint32_t at;
 
@@ -316,7 +356,8 @@ static int read_detail(reading *r) {
         ref = tree_node(item, "ColumnRef");
         if (is_literal(r, item))
             continue;
-        if (ref && tree_get(json_array_get(tree_get(ref, "fields"), json_array_size(tree_get(ref, "fields")) - 1), "A_Star"))
+        if (ref && tree_get(json_array_get(tree_get(ref, "fields"), json_array_size(tree_get(ref, "fields")) - 1),
+            "A_Star"))
             add_star(r);
         else if (!add_detail(r, column_of(r, item)))
             return 0;
@@ -335,7 +376,7 @@ static int read_aggregate(reading *r) {
         n = add_aggregates(r, item);
         if (n < 0)
             return 0;
-        if (n == 0 && !is_literal(r, item) && !is_grouped(r, item, &ignored))
+        if (n == 0 && !is_literal(r, item) && !is_grouped(r, item, &ignored) && !of_groups(r, item))
             return misfit(r, "an output that is neither grouped nor count, sum, avg, min or max");
     }
     return add_aggregates(r, tree_get(r->select, "havingClause")) >= 0;
@@ -407,7 +448,8 @@ static int has_aggregate(json_t *node) {
 }
 
 static int read_table(reading *r, json_t *statement) {
-    json_t *select = tree_node(tree_unwrap(statement), "SelectStmt"), *from = tree_get(select, "fromClause"), *relation;
+    json_t *select = tree_node(tree_unwrap(statement), "SelectStmt"), *from = tree_get(select, "fromClause"),
+        *relation;
 
     if (!select)
         return misfit(r, "not a SELECT");

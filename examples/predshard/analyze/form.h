@@ -77,6 +77,7 @@ int form_read(form *f, json_t *statement, catalog *c);
  * The query against a schema that ahead.c made from the catalog.
  * @return the query, or NULL with f->why.
  */
-psh_query *form_bind(form *f, psh_env *env, psh_schema *schema, const catalog *c, const psh_label *labels, size_t label_count);
+psh_query *form_bind(form *f, psh_env *env, psh_schema *schema, const catalog *c, const psh_label *labels,
+    size_t label_count);
 
 #endif

@@ -12,12 +12,14 @@
 
 static int64_t unit_ns(const char *s) {
     static const char *const units[] = { "second", "minute", "hour", "day", "week", "month", "year" };
-    static const int64_t ns[] = { PSH_SECOND, PSH_MINUTE, PSH_HOUR, PSH_DAY, 7 * PSH_DAY, 30 * PSH_DAY, 365 * PSH_DAY };
+    static const int64_t ns[] = { PSH_SECOND, PSH_MINUTE, PSH_HOUR, PSH_DAY, 7 * PSH_DAY, 30 * PSH_DAY,
+        365 * PSH_DAY };
     size_t i, n;
 
     for (i = 0; i < sizeof units / sizeof *units; i++) {
         n = strlen(units[i]);
-        if (strncasecmp(s, units[i], n) == 0 && (!s[n] || s[n] == ' ' || ((s[n] == 's' || s[n] == 'S') && (!s[n + 1] || s[n + 1] == ' '))))
+        if (strncasecmp(s, units[i], n) == 0 && (!s[n] || s[n] == ' ' || ((s[n] == 's' || s[n] == 'S') && (!s[n + 1]
+            || s[n + 1] == ' '))))
             return ns[i];
     }
     return 0;
@@ -89,7 +91,8 @@ static int parameter_value(form *f, int64_t n, literal *out) {
 }
 
 static int constant(json_t *c, literal *out) {
-    json_t *ival = tree_get(c, "ival"), *fval = tree_get(c, "fval"), *sval = tree_get(c, "sval"), *boolval = tree_get(c, "boolval");
+    json_t *ival = tree_get(c, "ival"), *fval = tree_get(c, "fval"), *sval = tree_get(c, "sval"),
+        *boolval = tree_get(c, "boolval");
 
     if (ival) {
         out->kind = LITERAL_INT;
@@ -150,7 +153,8 @@ static int called(form *f, json_t *node, const char *name, literal *out) {
         return now_minus(f, out, PSH_DAY, PSH_DAY);
     if (strncmp(name, "todate", 6) == 0 || strcmp(name, "date") == 0 || strcmp(name, "to_timestamp") == 0)
         return literal_read(f, tree_argument(node, 0), out);
-    if (strcmp(name, "date_trunc") == 0 && literal_read(f, tree_argument(node, 1), out) && out->kind == LITERAL_TIME) {
+    if (strcmp(name, "date_trunc") == 0 && literal_read(f, tree_argument(node, 1), out)
+        && out->kind == LITERAL_TIME) {
         int64_t width = unit_ns(text_argument(node, 0));
 
         if (width <= 0 || width > PSH_DAY)
@@ -188,7 +192,8 @@ static const cut cuts[] = {
     { "tostartofsecond", PSH_SECOND }, { "tostartofminute", PSH_MINUTE }, { "tostartoffiveminute", 5 * PSH_MINUTE },
     { "tostartoffiveminutes", 5 * PSH_MINUTE }, { "tostartoftenminutes", 10 * PSH_MINUTE },
     { "tostartoffifteenminutes", 15 * PSH_MINUTE }, { "tostartofhour", PSH_HOUR }, { "tostartofday", PSH_DAY },
-    { "todate", PSH_DAY }, { "date", PSH_DAY }, { "tomonday", 7 * PSH_DAY }, { "tostartofmonth", 0 }, { "tostartofyear", 0 },
+    { "todate", PSH_DAY }, { "date", PSH_DAY }, { "tomonday", 7 * PSH_DAY }, { "tostartofmonth", 0 },
+    { "tostartofyear", 0 },
     { "tostartofquarter", 0 },
 };
 
@@ -201,7 +206,8 @@ static int cut_by_call(json_t *node, const char *name, json_t **column, int64_t 
         *column = tree_node(tree_argument(node, 1), "ColumnRef");
         return *column != NULL;
     }
-    if (strcmp(name, "time_bucket") == 0 || strcmp(name, "date_bin") == 0 || strcmp(name, "tostartofinterval") == 0) {
+    if (strcmp(name, "time_bucket") == 0 || strcmp(name, "date_bin") == 0
+        || strcmp(name, "tostartofinterval") == 0) {
         int first = strcmp(name, "tostartofinterval") != 0;
 
         *ns = interval_of(tree_argument(node, first ? 0 : 1));

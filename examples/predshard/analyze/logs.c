@@ -31,7 +31,8 @@ uint32_t format_of(const char *name) {
 int format_dialect(uint32_t format) {
     if (format == FORMAT_MYSQL_SLOW || format == FORMAT_MYSQL_GENERAL)
         return DIALECT_MYSQL;
-    return format == FORMAT_CLICKHOUSE_TSV || format == FORMAT_CLICKHOUSE_JSON ? DIALECT_CLICKHOUSE : DIALECT_POSTGRES;
+    return format == FORMAT_CLICKHOUSE_TSV || format == FORMAT_CLICKHOUSE_JSON ? DIALECT_CLICKHOUSE
+        : DIALECT_POSTGRES;
 }
 
 static int is_date(const char *s) {
@@ -59,14 +60,16 @@ static int has_word(const char *line, const char *word, const char *marks) {
 }
 
 static int is_stderr(const char *line) {
-    return strstr(line, " LOG:  ") || strstr(line, " ERROR:  ") || strncmp(line, "LOG:  ", 6) == 0 || strstr(line, " FATAL:  ");
+    return strstr(line, " LOG:  ") || strstr(line, " ERROR:  ") || strncmp(line, "LOG:  ", 6) == 0
+        || strstr(line, " FATAL:  ");
 }
 
 static uint32_t format_of_line(const char *line, uint64_t number) {
     if (line[0] == '{')
         return strstr(line, "\"query_duration_ms\"") || strstr(line, "\"event_time\"") ? FORMAT_CLICKHOUSE_JSON
             : strstr(line, "\"error_severity\"") ? FORMAT_PG_JSON : FORMAT_AUTO;
-    if (number == 1 && has_word(line, "query", "\t") && (has_word(line, "event_time", "\t") || has_word(line, "type", "\t")))
+    if (number == 1 && has_word(line, "query", "\t") && (has_word(line, "event_time", "\t")
+        || has_word(line, "type", "\t")))
         return FORMAT_CLICKHOUSE_TSV;
     if (number == 1 && has_word(line, "query", ",\"") && has_word(line, "calls", ",\""))
         return FORMAT_PG_STATEMENTS;
@@ -95,7 +98,8 @@ static int detect(const char *path, uint32_t *out, failure *f) {
     }
     input_close(in);
     if (!*out)
-        fail(f, EXIT_BAD_INPUT, "%s: line 1: no known query log in its first %d lines: name the format with --format", path, i);
+        fail(f, EXIT_BAD_INPUT,
+            "%s: line 1: no known query log in its first %d lines: name the format with --format", path, i);
     return f->code;
 }
 
@@ -186,7 +190,8 @@ int64_t logs_time(logs *l, const char *s) {
 }
 
 static int too_long(const logs *l, failure *f) {
-    return fail(f, EXIT_BAD_INPUT, "%s: line %" PRIu64 ": a record of more than %zu bytes begins before it: a quote is "
+    return fail(f, EXIT_BAD_INPUT,
+        "%s: line %" PRIu64 ": a record of more than %zu bytes begins before it: a quote is "
         "missing, or --format is wrong", input_path(l->in), input_number(l->in), MOST_RECORD);
 }
 
@@ -242,7 +247,8 @@ int logs_columns(logs *l, failure *f) {
     if (l->columns.bad)
         return fail_memory(f);
     if (names_find(&l->columns, "query") == NAMES_NONE || l->columns.count != l->fields)
-        return fail(f, EXIT_BAD_INPUT, "%s: line 1: no header that names each column once, with a column query: write the "
+        return fail(f, EXIT_BAD_INPUT,
+            "%s: line 1: no header that names each column once, with a column query: write the "
             "dump with a header", input_path(l->in));
     return EXIT_DONE;
 }

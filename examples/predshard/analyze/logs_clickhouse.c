@@ -111,8 +111,7 @@ static void unescape(char *s) {
     for (; *s; s++) {
         if (*s == '\\' && s[1]) {
             s++;
-            *to++ = (char)(*s == 'n' ? '\n' : *s == 't' ? '\t' : *s == 'r' ? '\r' : *s == 'b' ? '\b' : *s == 'f' ? '\f'
-                : *s == '0' ? ' ' : *s);
+            *to++ = (char)(*s == 'n' ? '\n' : *s == 't' ? '\t' : *s == 'r' ? '\r' : strchr("bf0", *s) ? ' ' : *s);
         } else {
             *to++ = *s;
         }

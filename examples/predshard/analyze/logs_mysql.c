@@ -132,7 +132,8 @@ static int take_statement(logs *l, record *r, failure *f) {
             return logs_back(l, line, f);
         if (line[0] == '#' && l->body.size == 0)
             read_header(l, line, r);
-        else if (!is_banner(line) && (l->body.size || !own_line(l, line, r)) && strncmp(line, "# administrator", 15) != 0) {
+        else if (!is_banner(line) && (l->body.size || !own_line(l, line, r))
+            && strncmp(line, "# administrator", 15) != 0) {
             text_put(&l->body, line);
             text_put(&l->body, "\n");
         }

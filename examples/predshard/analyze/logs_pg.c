@@ -119,7 +119,8 @@ int pg_json_next(logs *l, record *r, int *got, failure *f) {
 
 /* Where "LOG:  " and the like stands, outside of the prefix. */
 static char *severity_in(char *line, const char **severity) {
-    static const char *const words[] = { "LOG", "ERROR", "FATAL", "DETAIL", "STATEMENT", "HINT", "CONTEXT", "WARNING",
+    static const char *const words[] = { "LOG", "ERROR", "FATAL", "DETAIL", "STATEMENT", "HINT", "CONTEXT",
+        "WARNING",
         "NOTICE", "PANIC" };
     char mark[16], *found, *first = NULL;
     size_t i;

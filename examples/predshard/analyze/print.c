@@ -70,10 +70,13 @@ static void print_sources(const analysis *a, FILE *to) {
         clock_text(t->first, first);
         clock_text(t->last, last);
     }
-    fprintf(to, "%.0f calls%s, %" PRIu32 " templates, %.0f failed, %.0f parsed only by tokens; %s%s%s\n", t->statements,
-        t->weight > 1 ? " (weighted by the sample rate)" : "", t->ids.count, t->failed, t->unparsed, first, *last ? " to " : "", last);
+    fprintf(to, "%.0f calls%s, %" PRIu32 " templates, %.0f failed, %.0f parsed only by tokens; %s%s%s\n",
+        t->statements,
+        t->weight > 1 ? " (weighted by the sample rate)" : "", t->ids.count, t->failed, t->unparsed, first, *last
+        ? " to " : "", last);
     if (t->beyond > 0)
-        fprintf(to, "%.0f calls of templates beyond the first %d are in no list below\n", t->beyond, MOST_TEMPLATES);
+        fprintf(to, "%.0f calls of templates beyond the first %d are in no list below\n", t->beyond,
+            MOST_TEMPLATES);
 }
 
 static void print_template(const analysis *a, uint32_t place, FILE *to) {
@@ -86,7 +89,8 @@ static void print_template(const analysis *a, uint32_t place, FILE *to) {
     mean_text(x->bytes, x->sized, bytes);
     if (!isnan(x->expected))
         snprintf(ahead, sizeof ahead, "%.4g%s", x->expected, x->reason == PSH_REASON_SHORT ? "?" : "");
-    fprintf(to, "%4" PRIu32 " %10.6g %9s %9s %9s %9s %9s  %-7s %s\n     ", place + 1, x->calls, total, mean, rows, bytes, ahead,
+    fprintf(to, "%4" PRIu32 " %10.6g %9s %9s %9s %9s %9s  %-7s %s\n     ", place + 1, x->calls, total, mean, rows,
+        bytes, ahead,
         x->why ? "lexical" : "parsed", x->id);
     print_text(x->text, to);
     if (x->why)
@@ -100,8 +104,10 @@ static void print_template(const analysis *a, uint32_t place, FILE *to) {
 static void print_templates(const analysis *a, FILE *to) {
     uint32_t i, n = a->templates.ids.count;
 
-    fprintf(to, "\nTemplates by total time; rows and bytes are means; ahead: calls expected in\nthe window, with ? where the history is shorter than a season\n");
-    fprintf(to, "%4s %10s %9s %9s %9s %9s %9s  %-7s %s\n", "", "calls", "total", "mean", "rows", "bytes", "ahead", "how", "id");
+    fprintf(to, "\nTemplates by total time; rows and bytes are means; ahead: calls expected in the window, with ?\n"
+                "where the history is shorter than a season\n");
+    fprintf(to, "%4s %10s %9s %9s %9s %9s %9s  %-7s %s\n", "", "calls", "total", "mean", "rows", "bytes", "ahead",
+        "how", "id");
     for (i = 0; i < n && i < a->options.top; i++)
         print_template(a, i, to);
     if (n > a->options.top)
@@ -147,7 +153,8 @@ static void print_column(const analysis *a, uint32_t i, FILE *to) {
     char name[200];
 
     snprintf(name, sizeof name, "%.80s.%.100s", a->catalog.tables[c->table].name, c->name);
-    fprintf(to, "  %-40s %-9s %9.5g %9.5g %9.5g %9.5g %9.5g\n", name, catalog_type_name(c->type), c->output, c->filter, c->group,
+    fprintf(to, "  %-40s %-9s %9.5g %9.5g %9.5g %9.5g %9.5g\n", name, catalog_type_name(c->type), c->output,
+        c->filter, c->group,
         c->order, c->join);
 }
 
@@ -163,8 +170,10 @@ static void print_catalog(const analysis *a, FILE *to) {
     fprintf(to, "\nTables\n  %-32s %10s %10s %9s  %s\n", "", "reads", "writes", "time", "time column");
     print_ranked(a, weight, m, print_table, to);
     for (i = 0; i < n; i++)
-        weight[i] = c->columns[i].output + 2 * c->columns[i].filter + 2 * c->columns[i].group + c->columns[i].order + 2 * c->columns[i].join;
-    fprintf(to, "\nColumns, calls by role\n  %-40s %-9s %9s %9s %9s %9s %9s\n", "", "type", "output", "filter", "grouping", "ordering", "join");
+        weight[i] = c->columns[i].output + c->columns[i].order
+            + 2 * (c->columns[i].filter + c->columns[i].group + c->columns[i].join);
+    fprintf(to, "\nColumns, calls by role\n  %-40s %-9s %9s %9s %9s %9s %9s\n", "", "type", "output", "filter",
+        "grouping", "ordering", "join");
     print_ranked(a, weight, n, print_column, to);
     free(weight);
 }
@@ -188,7 +197,8 @@ static void name_use(const analysis *a, const template *x, uint32_t role, uint32
     if (role == ROLE_FILTER)
         snprintf(out, 240, "%.60s.%.100s %s", a->catalog.tables[c->table].name, c->name, op_name(x->uses[k].op));
     else
-        snprintf(out + strlen(out), 240 - strlen(out), "%s%.60s.%.40s", *out ? ", " : "", a->catalog.tables[c->table].name, c->name);
+        snprintf(out + strlen(out), 240 - strlen(out), "%s%.60s.%.40s", *out ? ", " : "",
+        a->catalog.tables[c->table].name, c->name);
 }
 
 static void add_counted(names *n, counted *list, const char *name, double calls) {
@@ -269,16 +279,19 @@ static void print_view(const analysis *a, const psh_demand_entry *e, FILE *to) {
 
     if (e->reach_ns > 0)
         clock_duration_text(e->reach_ns, reach);
-    fprintf(to, "  %9.4g %9.4g %10.2f  %-7s %-12s %-24s ", e->count, e->upper, e->confidence, access_name(e->access), reach,
+    fprintf(to, "  %9.4g %9.4g %10.2f  %-7s %-12s %-24s ", e->count, e->upper, e->confidence,
+        access_name(e->access), reach,
         psh_reason_text(e->reason));
     print_definition(a, e->definition, to);
 }
 
 static void print_zone(const analysis *a, const psh_demand_entry *e, FILE *to) {
     const char *label = ahead_label(a, e->subject.id);
-    const char *table = e->table < a->catalog.table_names.count ? a->catalog.tables[e->table].name : "other statements";
+    const char *table = e->table < a->catalog.table_names.count ? a->catalog.tables[e->table].name
+        : "other statements";
 
-    fprintf(to, "  %9.4g %9.4g %10.2f  %s, %s\n", e->count, e->upper, e->confidence, label ? label : "a tenant", table);
+    fprintf(to, "  %9.4g %9.4g %10.2f  %s, %s\n", e->count, e->upper, e->confidence, label ? label : "a tenant",
+        table);
 }
 
 static void print_entries(const analysis *a, uint32_t kind, FILE *to) {
@@ -308,16 +321,19 @@ static void print_ahead(const analysis *a, FILE *to) {
     clock_text(a->now, now);
     clock_duration_text(a->window_ns, window);
     clock_duration_text(a->bucket_ns, bucket);
-    fprintf(to, "\nAhead: %s from %s, in buckets of %s, seasons of %" PRIu32 " and %" PRIu32 " buckets\n", window, now, bucket,
+    fprintf(to, "\nAhead: %s from %s, in buckets of %s, seasons of %" PRIu32 " and %" PRIu32 " buckets\n", window,
+        now, bucket,
         a->season[0], a->season[1]);
     fprintf(to, "The forecaster took %.0f calls, %.0f of them as queries of its own form", a->observed, a->fitting);
     if (a->refused > 0)
         fprintf(to, "; refused %.0f", a->refused);
     fprintf(to, a->later > 0 ? "; %.0f at or after --now left out\n" : "\n", a->later);
-    fprintf(to, "\nPredicted views\n  %9s %9s %10s  %-7s %-12s %-24s %s\n", "requests", "95 %", "confidence", "access", "looks back",
+    fprintf(to, "\nPredicted views\n  %9s %9s %10s  %-7s %-12s %-24s %s\n", "requests", "95 %", "confidence",
+        "access", "looks back",
         "remark", "definition");
     print_entries(a, PSH_DEMAND_VIEW, to);
-    fprintf(to, "\nHot zones: labels expected far above their usual load\n  %9s %9s %10s  %s\n", "requests", "95 %", "confidence", "label, table");
+    fprintf(to, "\nHot zones: labels expected far above their usual load\n  %9s %9s %10s  %s\n", "requests", "95 %",
+        "confidence", "label, table");
     print_entries(a, PSH_DEMAND_ZONE, to);
 }
 

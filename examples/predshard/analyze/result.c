@@ -10,8 +10,8 @@
  *   lexical                 calls of statements that did not parse
  *   beyond                  calls of templates that found no room
  *   total_ns, first, last
- *   templates               by total time (at most --top): {id, text, parsed, why, fits, why_not, kind, calls, failed,
- *                           total_ns, mean_ns, most_ns, rows, bytes, first, last, limit, tables,
+ *   templates               by total time (at most --top): {id, text, parsed, why, fits, why_not, kind, calls,
+ *                           failed, total_ns, mean_ns, most_ns, rows, bytes, first, last, limit, tables,
  *                           uses [{table, column, role, op}], expected, expected_q05, expected_q95, skill, remark,
  *                           history [calls a bucket], ahead {mean, q05, q95}}: expected_q05 and _q95 are
  *                           sums over the buckets of the window; remark is psh_reason_text
@@ -20,8 +20,10 @@
  *   columns                 [{table, name, type, derived, output, filter, grouping, ordering, join}]
  *   column_sets             [{columns, calls, total_ns}], most calls first
  *   column_sets_refused     sets that found no room
- *   ahead                   null with why_not, or {now, window_ns, bucket_ns, season, observed, fitting, refused, later}
- *   views                   [{id, definition, table, requests, requests_q95, confidence, access, reach_ns, work, remark}]
+ *   ahead                   null with why_not, or {now, window_ns, bucket_ns, season, observed, fitting,
+ *                           refused, later}
+ *   views                   [{id, definition, table, requests, requests_q95, confidence, access, reach_ns,
+ *                           work, remark}]
  *   zones                   [{label, table, requests, requests_q95, confidence}]
  *   history                 {from, bucket_ns, calls}: all calls a bucket, the last buckets before now
  */
@@ -154,7 +156,8 @@ static json_t *tables_json(const analysis *a, failure *f) {
         put_number(to, "reads", t->reads, f);
         put_number(to, "writes", t->writes, f);
         put_number(to, "total_ns", t->total_ns, f);
-        put_text(to, "time_column", t->time_column == NAMES_NONE ? NULL : a->catalog.columns[t->time_column].name, f);
+        put_text(to, "time_column", t->time_column == NAMES_NONE ? NULL : a->catalog.columns[t->time_column].name,
+            f);
         push(list, to, f);
     }
     return list;

@@ -137,7 +137,8 @@ static int limit_clause(shim *s) {
 static int interval(shim *s) {
     strbuf value = { 0 };
 
-    if (!is(s, "INTERVAL") || s->ahead[2].kind != TOKEN_WORD || (next(s)->kind != TOKEN_NUMBER && next(s)->kind != TOKEN_STRING))
+    if (!is(s, "INTERVAL") || s->ahead[2].kind != TOKEN_WORD || (next(s)->kind != TOKEN_NUMBER
+        && next(s)->kind != TOKEN_STRING))
         return 0;
     if (next(s)->kind == TOKEN_STRING)
         token_value(next(s), s->dialect, &value);
@@ -177,15 +178,20 @@ static int apply(shim *s, const rule *rules, size_t count) {
 }
 
 static const rule mysql_rules[] = {
-    { { "STRAIGHT_JOIN" }, "JOIN" }, { { "SQL_CALC_FOUND_ROWS" }, "" }, { { "SQL_NO_CACHE" }, "" }, { { "HIGH_PRIORITY" }, "" },
-    { { "REPLACE", "INTO" }, "INSERT INTO" }, { { "INSERT", "IGNORE" }, "INSERT" }, { { "UPDATE", "IGNORE" }, "UPDATE" },
+    { { "STRAIGHT_JOIN" }, "JOIN" }, { { "SQL_CALC_FOUND_ROWS" }, "" }, { { "SQL_NO_CACHE" }, "" },
+        { { "HIGH_PRIORITY" }, "" },
+    { { "REPLACE", "INTO" }, "INSERT INTO" }, { { "INSERT", "IGNORE" }, "INSERT" }, { { "UPDATE", "IGNORE" },
+    "UPDATE" },
     { { "DELETE", "IGNORE" }, "DELETE" }, { { "LOCK", "IN", "SHARE" }, "FOR SHARE" }, { { "WITH", "ROLLUP" }, "" },
-    { { "UNSIGNED" }, "" }, { { "AUTO_INCREMENT" }, "" }, { { "REGEXP" }, "~" }, { { "RLIKE" }, "~" }, { { "DIV" }, "/" },
+    { { "UNSIGNED" }, "" }, { { "AUTO_INCREMENT" }, "" }, { { "REGEXP" }, "~" }, { { "RLIKE" }, "~" }, { { "DIV" },
+    "/" },
     { { "<=>" }, "IS NOT DISTINCT FROM" }, { { "&&" }, "AND" }, { { "!" }, "NOT" },
 };
 static const rule clickhouse_rules[] = {
-    { { "GLOBAL", "NOT", "IN" }, "NOT IN" }, { { "GLOBAL" }, "" }, { { "FINAL" }, "" }, { { "ANY", "LEFT" }, "LEFT" },
-    { { "ANY", "INNER" }, "INNER" }, { { "ALL", "LEFT" }, "LEFT" }, { { "ALL", "INNER" }, "INNER" }, { { "ANY", "JOIN" }, "JOIN" },
+    { { "GLOBAL", "NOT", "IN" }, "NOT IN" }, { { "GLOBAL" }, "" }, { { "FINAL" }, "" }, { { "ANY", "LEFT" },
+        "LEFT" },
+    { { "ANY", "INNER" }, "INNER" }, { { "ALL", "LEFT" }, "LEFT" }, { { "ALL", "INNER" }, "INNER" }, { { "ANY",
+    "JOIN" }, "JOIN" },
     { { "ASOF", "LEFT" }, "LEFT" }, { { "ASOF", "JOIN" }, "JOIN" }, { { "WITH", "TOTALS" }, "" }, { { "==" }, "=" },
     { { "count", "(", ")" }, "count(*)" },
 };
@@ -198,7 +204,8 @@ static int mysql_hint(shim *s) {
             drop_parentheses(s);
         return 1;
     }
-    if (s->created == 1 && (is(s, "INT") || is(s, "BIGINT") || is(s, "TINYINT") || is(s, "SMALLINT")) && token_sign(next(s), "(")) {
+    if (s->created == 1 && (is(s, "INT") || is(s, "BIGINT") || is(s, "TINYINT") || is(s, "SMALLINT"))
+        && token_sign(next(s), "(")) {
         replace(s, 1, "bigint");
         drop_parentheses(s);
         return 1;
@@ -214,7 +221,8 @@ static int mysql_hint(shim *s) {
 
 /* Where a WHERE clause ends at the depth where it began. */
 static int ends_where(const shim *s) {
-    return now(s)->kind == TOKEN_END || token_sign(now(s), ")") || token_sign(now(s), ";") || is(s, "GROUP") || is(s, "ORDER")
+    return now(s)->kind == TOKEN_END || token_sign(now(s), ")") || token_sign(now(s), ";") || is(s, "GROUP")
+        || is(s, "ORDER")
         || is(s, "LIMIT") || is(s, "HAVING") || is(s, "UNION") || is(s, "FORMAT") || is(s, "SETTINGS");
 }
 
@@ -238,8 +246,10 @@ static int prewhere(shim *s) {
 }
 
 static int follows_value(const shim *s) {
-    return s->before.kind == TOKEN_QUOTED || s->before.kind == TOKEN_STRING || token_sign(&s->before, ")") || token_sign(&s->before, "]")
-        || (s->before.kind == TOKEN_WORD && !token_is(&s->before, "IN") && !token_is(&s->before, "SELECT") && !token_is(&s->before, "AND"));
+    return s->before.kind == TOKEN_QUOTED || s->before.kind == TOKEN_STRING || token_sign(&s->before, ")")
+        || token_sign(&s->before, "]")
+        || (s->before.kind == TOKEN_WORD && !token_is(&s->before, "IN") && !token_is(&s->before, "SELECT")
+            && !token_is(&s->before, "AND"));
 }
 
 static int clickhouse_clause(shim *s) {

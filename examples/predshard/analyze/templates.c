@@ -123,7 +123,8 @@ static void identify(const templates *t, json_t *tree, uint64_t lexical, char id
     pg_query_free_fingerprint_result(r);
 }
 
-static uint32_t add_new(templates *t, const char *id, const footprint *p, const char *form_why, int parsed, const char *sql) {
+static uint32_t add_new(templates *t, const char *id, const footprint *p, const char *form_why, int parsed,
+    const char *sql) {
     uint32_t before = t->ids.count, i;
     template *x;
 
@@ -258,7 +259,8 @@ void templates_rank(const templates *t, uint32_t *out) {
             middle = at + width < n ? at + width : n;
             end = at + 2 * width < n ? at + 2 * width : n;
             for (i = at, j = middle, k = at; k < end; k++)
-                other[k] = j >= end || (i < middle && heavier(&t->list[out[i]], &t->list[out[j]]) <= 0) ? out[i++] : out[j++];
+                other[k] = j >= end || (i < middle && heavier(&t->list[out[i]], &t->list[out[j]]) <= 0) ? out[i++]
+                    : out[j++];
         }
         memcpy(out, other, sizeof *out * n);
     }

@@ -110,7 +110,8 @@ static uint32_t pass_word(tokens *t) {
 }
 
 static uint32_t pass_sign(tokens *t) {
-    static const char *const two[] = { "<=>", "->>", "<=", ">=", "<>", "!=", "||", "&&", "::", ":=", "==", "->", "~~" };
+    static const char *const two[] = { "<=>", "->>", "<=", ">=", "<>", "!=", "||", "&&", "::", ":=", "==", "->",
+        "~~" };
     size_t i;
 
     for (i = 0; i < sizeof two / sizeof *two; i++)
@@ -133,7 +134,8 @@ static uint32_t pass_token(tokens *t) {
         pass_quoted(t, t->dialect == DIALECT_CLICKHOUSE);
         return TOKEN_QUOTED;
     }
-    if ((c == 'E' || c == 'e' || c == 'B' || c == 'b' || c == 'X' || c == 'x' || c == 'N' || c == 'n') && next == '\'') {
+    if ((c == 'E' || c == 'e' || c == 'B' || c == 'b' || c == 'X' || c == 'x' || c == 'N' || c == 'n')
+        && next == '\'') {
         t->at++;
         pass_quoted(t, t->dialect != DIALECT_POSTGRES || c == 'E' || c == 'e');
         return TOKEN_STRING;
@@ -234,8 +236,10 @@ static int needs_blank(const token *before, const token *t) {
     if (!token_sign(t, "("))
         return 1;
     return before->kind != TOKEN_WORD || token_is(before, "IN") || token_is(before, "AND") || token_is(before, "OR")
-        || token_is(before, "VALUES") || token_is(before, "AS") || token_is(before, "FROM") || token_is(before, "WHERE")
-        || token_is(before, "SELECT") || token_is(before, "NOT") || token_is(before, "JOIN") || token_is(before, "ON");
+        || token_is(before, "VALUES") || token_is(before, "AS") || token_is(before, "FROM")
+            || token_is(before, "WHERE")
+        || token_is(before, "SELECT") || token_is(before, "NOT") || token_is(before, "JOIN")
+            || token_is(before, "ON");
 }
 
 /* The statement as it reads; a list of constants is shown as one. */

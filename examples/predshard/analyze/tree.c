@@ -160,7 +160,8 @@ json_t *tree_parse(const char *sql, strbuf *why) {
 }
 
 json_t *tree_unwrap(json_t *statement) {
-    static const char *const wraps[] = { "PrepareStmt", "ExplainStmt", "CopyStmt", "DeclareCursorStmt", "CreateTableAsStmt",
+    static const char *const wraps[] = { "PrepareStmt", "ExplainStmt", "CopyStmt", "DeclareCursorStmt",
+        "CreateTableAsStmt",
         "ViewStmt" };
     json_t *inside;
     size_t i;

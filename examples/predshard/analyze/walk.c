@@ -30,7 +30,8 @@ static void walk_expression(walk *w, json_t *node, const scope *s, uint32_t role
 
 static const char *const statement_names[STATEMENTS] = { "select", "insert", "update", "delete", "ddl", "other" };
 static const char *const role_names[ROLES] = { "output", "filter", "grouping", "ordering", "join" };
-static const char *const op_names[OPS] = { "", "=", "<>", "<", "<=", ">", ">=", "in", "is null", "is not null", "between",
+static const char *const op_names[OPS] = { "", "=", "<>", "<", "<=", ">", ">=", "in", "is null", "is not null",
+    "between",
     "like", "in (select)", "expression" };
 
 const char *statement_name(uint32_t kind) {
@@ -155,17 +156,20 @@ static uint32_t seen_by_value(json_t *node) {
         return clock_read(s, strlen(s), &t, NULL) ? SEEN_TIME : SEEN_TEXT;
     }
     if (c)
-        return tree_get(c, "ival") ? SEEN_INT : tree_get(c, "fval") ? SEEN_FLOAT : tree_get(c, "boolval") ? SEEN_BOOL : 0;
+        return tree_get(c, "ival") ? SEEN_INT : tree_get(c, "fval") ? SEEN_FLOAT : tree_get(c, "boolval")
+            ? SEEN_BOOL : 0;
     if (tree_node(node, "SQLValueFunction"))
         return SEEN_TIME;
     if (cast) {
         s = tree_last_name(tree_get(tree_get(cast, "typeName"), "names"));
-        return strncmp(s, "timestamp", 9) == 0 || strcmp(s, "date") == 0 ? SEEN_TIME : strcmp(s, "interval") == 0 ? 0
+        return strncmp(s, "timestamp", 9) == 0 || strcmp(s, "date") == 0 ? SEEN_TIME : strcmp(s, "interval") == 0
+            ? 0
             : seen_by_value(tree_get(cast, "arg"));
     }
     if (name)
         return strcmp(name, "now") == 0 || strcmp(name, "today") == 0 || strncmp(name, "todate", 6) == 0
-            || strcmp(name, "curdate") == 0 || strcmp(name, "yesterday") == 0 || strcmp(name, "date_trunc") == 0 ? SEEN_TIME : 0;
+            || strcmp(name, "curdate") == 0 || strcmp(name, "yesterday") == 0
+            || strcmp(name, "date_trunc") == 0 ? SEEN_TIME : 0;
     return e ? seen_by_value(tree_get(e, "lexpr")) | seen_by_value(tree_get(e, "rexpr")) : 0;
 }
 
@@ -213,7 +217,8 @@ static void walk_comparison(walk *w, json_t *e, const scope *s) {
         walk_expression(w, right, s, ROLE_JOIN, op, 0);
         return;
     }
-    walk_expression(w, left, s, ROLE_FILTER, tree_node(left, "ColumnRef") ? op : OP_OTHER, tree_node(left, "ColumnRef") ? seen_by_list(right) : 0);
+    walk_expression(w, left, s, ROLE_FILTER, tree_node(left, "ColumnRef") ? op : OP_OTHER, tree_node(left,
+        "ColumnRef") ? seen_by_list(right) : 0);
     walk_expression(w, right, s, ROLE_FILTER, tree_node(right, "ColumnRef") ? turned(op) : OP_OTHER,
         tree_node(right, "ColumnRef") ? seen_by_list(left) : 0);
 }
@@ -268,7 +273,8 @@ static void walk_expression(walk *w, json_t *node, const scope *s, uint32_t role
 
 /* GROUP BY 1 and GROUP BY alias mean an output. */
 static json_t *resolved(json_t *node, const scope *s) {
-    json_t *number = tree_get(tree_get(tree_node(node, "A_Const"), "ival"), "ival"), *ref = tree_node(node, "ColumnRef"), *item;
+    json_t *number = tree_get(tree_get(tree_node(node, "A_Const"), "ival"), "ival"), *ref = tree_node(node,
+        "ColumnRef"), *item;
     const char *prefix = "", *name = ref ? tree_column(ref, &prefix) : "";
     size_t i;
 
@@ -315,7 +321,8 @@ static void walk_using(walk *w, json_t *node, const scope *s) {
     json_array_foreach(tree_get(e, "usingClause"), i, item)
         for (k = 0; k < s->count; k++)
             if (s->from[k].table != NAMES_NONE)
-                add_use(w, catalog_column(w->c, s->from[k].table, tree_text(tree_node(item, "String"), "sval")), ROLE_JOIN, OP_EQ, 0);
+                add_use(w, catalog_column(w->c, s->from[k].table, tree_text(tree_node(item, "String"), "sval")),
+                    ROLE_JOIN, OP_EQ, 0);
 }
 
 static void walk_with(walk *w, json_t *fields, const scope *outer) {
@@ -344,7 +351,8 @@ static void walk_clauses(walk *w, json_t *select, scope *s) {
 }
 
 static void walk_limit(walk *w, json_t *select) {
-    json_t *count = tree_get(select, "limitCount"), *number = tree_get(tree_get(tree_node(count, "A_Const"), "ival"), "ival");
+    json_t *count = tree_get(select, "limitCount"), *number = tree_get(tree_get(tree_node(count, "A_Const"),
+        "ival"), "ival");
 
     if (count)
         w->out->limit = json_is_integer(number) ? json_integer_value(number) : -2;
@@ -436,7 +444,8 @@ void walk_statement(json_t *statement, catalog *c, footprint *out) {
     } else if ((e = tree_node(inside, "UpdateStmt")) || (e = tree_node(inside, "DeleteStmt"))) {
         out->kind = tree_node(inside, "UpdateStmt") ? STATEMENT_UPDATE : STATEMENT_DELETE;
         walk_change(&w, e);
-    } else if (kind && (strncmp(kind, "Create", 6) == 0 || strncmp(kind, "Alter", 5) == 0 || strncmp(kind, "Drop", 4) == 0
+    } else if (kind && (strncmp(kind, "Create", 6) == 0 || strncmp(kind, "Alter", 5) == 0
+        || strncmp(kind, "Drop", 4) == 0
         || strcmp(kind, "IndexStmt") == 0)) {
         out->kind = STATEMENT_DDL;
         walk_ddl(&w, inside);
@@ -444,8 +453,10 @@ void walk_statement(json_t *statement, catalog *c, footprint *out) {
 }
 
 uint32_t statement_kind_of_text(const char *sql) {
-    static const char *const words[] = { "select", "insert", "update", "delete", "create", "alter", "drop", "with", "replace" };
-    static const uint32_t kinds[] = { STATEMENT_SELECT, STATEMENT_INSERT, STATEMENT_UPDATE, STATEMENT_DELETE, STATEMENT_DDL,
+    static const char *const words[] = { "select", "insert", "update", "delete", "create", "alter", "drop", "with",
+        "replace" };
+    static const uint32_t kinds[] = { STATEMENT_SELECT, STATEMENT_INSERT, STATEMENT_UPDATE, STATEMENT_DELETE,
+        STATEMENT_DDL,
         STATEMENT_DDL, STATEMENT_DDL, STATEMENT_SELECT, STATEMENT_INSERT };
     size_t i;
 

@@ -27,10 +27,12 @@
 #define WIDE 72u
 #define MOST_HISTORY 5000u
 
-static const char *const blocks[] = { "\u2581", "\u2582", "\u2583", "\u2584", "\u2585", "\u2586", "\u2587", "\u2588" };
+static const char *const blocks[] = { "\u2581", "\u2582", "\u2583", "\u2584", "\u2585", "\u2586", "\u2587",
+    "\u2588" };
 
 /* Values as one line; several a place where there are too many, their mean. */
-static void spark(const double *v, const uint8_t *missing, size_t n, size_t wide, double low, double high, FILE *to) {
+static void spark(const double *v, const uint8_t *missing, size_t n, size_t wide, double low, double high,
+    FILE *to) {
     size_t i, k, from, until, count;
     double sum, share;
 
@@ -89,7 +91,8 @@ static void show_backtest(const forecast_options *o, const fit *x, FILE *to) {
     else
         fprintf(to, "MASE %.3f, mean absolute error %.6g", x->mase, x->mae);
     if (o->level_count > 1)
-        fprintf(to, ", %.0f %% of %" PRIu32 " inside the %.0f %% interval", 100 * x->coverage, x->scored, 100 * nominal);
+        fprintf(to, ", %.0f %% of %" PRIu32 " inside the %.0f %% interval", 100 * x->coverage, x->scored,
+            100 * nominal);
     fprintf(to, "\n");
 }
 
@@ -111,7 +114,8 @@ static void show_head(const fit *x, FILE *to) {
         fprintf(to, "; %zu missing", x->series.missing_count);
     if (x->series.off_grid)
         fprintf(to, "; %" PRIu64 " moved to the nearest step", x->series.off_grid);
-    fprintf(to, "\nmodel: %s%s\n", x->model, x->flags & PSH_MODEL_NONNEGATIVE ? "; never below 0, as the history" : "");
+    fprintf(to, "\nmodel: %s%s\n", x->model, x->flags & PSH_MODEL_NONNEGATIVE ? "; never below 0, as the history"
+        : "");
 }
 
 void show_series(const forecast_options *o, const fit *x, FILE *to) {
@@ -144,14 +148,16 @@ void show_line(const fit *x, FILE *to) {
     char mase[24] = "-", inside[24] = "-";
 
     if (!x) {
-        fprintf(to, "%-24s %9s %8s %8s %8s %14s  %s\n", "key", "values", "missing", "MASE", "inside", "sum ahead", "model");
+        fprintf(to, "%-24s %9s %8s %8s %8s %14s  %s\n", "key", "values", "missing", "MASE", "inside", "sum ahead",
+            "model");
         return;
     }
     if (!isnan(x->mase))
         snprintf(mase, sizeof mase, "%.3f", x->mase);
     if (!isnan(x->coverage))
         snprintf(inside, sizeof inside, "%.0f %%", 100 * x->coverage);
-    fprintf(to, "%-24.60s %9zu %8zu %8s %8s %14.6g  %.60s\n", x->key, x->series.count, x->series.missing_count, mase, inside,
+    fprintf(to, "%-24.60s %9zu %8zu %8s %8s %14.6g  %.60s\n", x->key, x->series.count, x->series.missing_count,
+        mase, inside,
         sum_of(x), x->model);
 }
 
@@ -188,7 +194,7 @@ static json_t *band(const forecast_options *o, const fit *x, size_t from, size_t
     put(to, "time", times(x, from, n, f), f);
     put(to, "mean", numbers(mean, NULL, n, 1, f), f);
     for (i = 0; i < o->level_count; i++)
-        push(levels, numbers(quantile + i, NULL, n, o->level_count, f), f);
+        push(levels, numbers(quantile ? quantile + i : NULL, NULL, n, o->level_count, f), f);
     put(to, "quantiles", levels, f);
     return to;
 }
@@ -233,7 +239,8 @@ static json_t *series_json(const forecast_options *o, const fit *x, failure *f) 
     put_count(to, "off_grid", x->series.off_grid, f);
     put(to, "backtest", backtest_json(o, x, f), f);
     put(to, "history", history_json(x, f), f);
-    put(to, "held_out", band(o, x, x->series.count - x->held_out, x->held_out, x->held_mean, x->held_quantile, f), f);
+    put(to, "held_out", band(o, x, x->series.count - x->held_out, x->held_out, x->held_mean, x->held_quantile, f),
+        f);
     put(to, "forecast", band(o, x, x->series.count, x->horizon, x->mean, x->quantile, f), f);
     return to;
 }

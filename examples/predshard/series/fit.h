@@ -22,7 +22,7 @@ typedef struct fit {
     uint32_t scored;      /**< of them those with a value */
     double *held_mean;    /**< Shape [held_out]: what was forecast for the end of the series */
     double *held_quantile; /**< Shape [held_out][levels] */
-    double mase;          /**< mean absolute error over that of the seasonal naive inside the history; NaN unknown */
+    double mase;          /**< mean absolute error over the seasonal naive's inside the history; NaN unknown */
     double mae;
     double coverage;      /**< share inside the outer levels; NaN unknown */
 } fit;

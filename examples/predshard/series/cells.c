@@ -99,12 +99,16 @@ static int is_named(const char *s, const char *const *names) {
     return 0;
 }
 
-static const char *const time_names[] = { "time", "timestamp", "datetime", "date", "ds", "ts", "t", "epoch", "index",
+static const char *const time_names[] = { "time", "timestamp", "datetime", "date", "ds", "ts", "t", "epoch",
+    "index",
     "second", "minute", "hour", "day", "week", "month", "quarter", "year", "period", "step", NULL };
-static const char *const value_names[] = { "value", "y", "count", "cnt", "total", "requests", "load", "demand", NULL };
-static const char *const key_names[] = { "key", "id", "unique_id", "series", "name", "item", "tenant", "metric", NULL };
+static const char *const value_names[] = { "value", "y", "count", "cnt", "total", "requests", "load", "demand",
+    NULL };
+static const char *const key_names[] = { "key", "id", "unique_id", "series", "name", "item", "tenant", "metric",
+    NULL };
 
-static int find_named(const forecast_options *o, const char *option, const char *name, const cells *head, size_t *out,
+static int find_named(const forecast_options *o, const char *option, const char *name, const cells *head,
+    size_t *out,
     failure *f) {
     char *end;
     unsigned long number;
@@ -120,7 +124,8 @@ static int find_named(const forecast_options *o, const char *option, const char 
         *out = number - 1;
         return EXIT_DONE;
     }
-    return fail(f, EXIT_USAGE, "--%s: %s has no column '%.60s': its first line has %zu columns, the first is '%.60s'", option,
+    return fail(f, EXIT_USAGE,
+        "--%s: %s has no column '%.60s': its first line has %zu columns, the first is '%.60s'", option,
         o->input, name, head->count, head->cell[0]);
 }
 

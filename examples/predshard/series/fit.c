@@ -8,7 +8,8 @@
 static int failed(failure *f, psh_status st, const psh_error *err) {
     if (st == PSH_E_NOMEM)
         return fail_memory(f);
-    return fail(f, st == PSH_E_INVALID || st == PSH_E_UNSUPPORTED ? EXIT_USAGE : EXIT_INTERNAL, "the model: %s %s: pass other options",
+    return fail(f, st == PSH_E_INVALID || st == PSH_E_UNSUPPORTED ? EXIT_USAGE : EXIT_INTERNAL,
+        "the model: %s %s: pass other options",
         err->field, err->text[0] ? err->text : psh_status_text(st));
 }
 

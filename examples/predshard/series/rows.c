@@ -29,8 +29,9 @@ typedef struct table {
     cells cut;
 } table;
 
-static int bad_line(const table *t, uint64_t line, const char *what, const char *cell, const char *todo) {
-    return fail(t->f, EXIT_BAD_INPUT, "%s: line %" PRIu64 ": %s '%.60s': %s", t->o->input, line, what, cell, todo);
+static int bad_line(const table *t, uint64_t line, const char *what, const char *cell, const char *advice) {
+    return fail(t->f, EXIT_BAD_INPUT, "%s: line %" PRIu64 ": %s '%.60s': %s", t->o->input, line, what, cell,
+        advice);
 }
 
 static uint64_t hash_text(const char *s) {
@@ -113,7 +114,8 @@ static int read_time(table *t, const char *cell, row *r) {
                 return bad_line(t, r->line, "time", cell, "give a date and time, or a whole number");
         }
     } else if (!clock_read(cell, strlen(cell), &r->time, &zone)) {
-        return bad_line(t, r->line, "time", cell, "write YYYY-MM-DD HH:MM[:SS] or a number since 1970 (s, ms, us, ns)");
+        return bad_line(t, r->line, "time", cell,
+            "write YYYY-MM-DD HH:MM[:SS] or a number since 1970 (s, ms, us, ns)");
     }
     if (zone && !t->out->odd_zone)
         t->out->odd_zone = r->line;
@@ -165,7 +167,8 @@ static int take_row(table *t, uint64_t line) {
     if (t->cut.count == 1 && !*t->cut.cell[0] && t->columns.count > 1)
         return EXIT_DONE; /* an empty line */
     if (t->cut.count != t->columns.count)
-        return fail(t->f, EXIT_BAD_INPUT, "%s: line %" PRIu64 ": %zu cells where the first line has %zu: correct the line",
+        return fail(t->f, EXIT_BAD_INPUT,
+            "%s: line %" PRIu64 ": %zu cells where the first line has %zu: correct the line",
             t->o->input, line, t->cut.count, t->columns.count);
     if (read_time(t, cell_at(t, t->columns.time, ""), &r) || read_value(t, t->cut.cell[t->columns.value], &r)
         || key_index(t, cell_at(t, t->columns.key, ""), &r.key))
@@ -288,7 +291,8 @@ static int check_order(const forecast_options *o, const rows *r, failure *f) {
             return fail(f, EXIT_BAD_INPUT, "%s: line %" PRIu64 ": time %s%s is there twice, first on line %" PRIu64
                 ": keep one of them, or name what tells them apart with --key-column", o->input, y->line, text, key,
                 x->line);
-        return fail(f, EXIT_BAD_INPUT, "%s: line %" PRIu64 ": time goes back to %s%s: pass --sort, or correct the line",
+        return fail(f, EXIT_BAD_INPUT,
+            "%s: line %" PRIu64 ": time goes back to %s%s: pass --sort, or correct the line",
             o->input, y->line, text, key);
     }
     return EXIT_DONE;
@@ -313,7 +317,8 @@ static int check_count(const forecast_options *o, const rows *r, failure *f) {
     if (i < r->count)
         return EXIT_DONE;
     if (o->key && r->count == 0)
-        return fail(f, EXIT_USAGE, "--key: %s has no '%.60s' among its %" PRIu32 " keys; the first is '%.60s'", o->input, o->key,
+        return fail(f, EXIT_USAGE, "--key: %s has no '%.60s' among its %" PRIu32 " keys; the first is '%.60s'",
+            o->input, o->key,
             r->key_count, r->key_count ? r->key[0] : "");
     return fail(f, EXIT_BAD_INPUT, "%s: no value in it: name a file with values", o->input);
 }

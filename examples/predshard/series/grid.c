@@ -102,7 +102,8 @@ int grid_step(const forecast_options *o, const rows *r, grid *out, failure *f) {
     if (most_usual(&s, &usual))
         return f->code;
     if (usual == 0 && r->time_kind == TIME_CLOCK)
-        return fail(f, EXIT_BAD_INPUT, "%s: line %" PRIu64 ": one row alone has no step: pass --step, as in --step 1h",
+        return fail(f, EXIT_BAD_INPUT,
+            "%s: line %" PRIu64 ": one row alone has no step: pass --step, as in --step 1h",
             o->input, r->row[0].line);
     out->months = whole_months(&s, usual);
     out->step = out->months ? 0 : usual ? usual : 1;
@@ -115,7 +116,8 @@ static size_t place(const grid *g, int64_t t, int *off) {
 
     if (g->months) {
         i = (month_of(t) - month_of(g->start)) / g->months;
-        *off = clock_add_months(g->start, i * g->months) != t && clock_add_months(g->start + PSH_DAY, i * g->months) - PSH_DAY != t;
+        *off = clock_add_months(g->start, i * g->months) != t
+            && clock_add_months(g->start + PSH_DAY, i * g->months) - PSH_DAY != t;
         return (size_t)i;
     }
     i = (t - g->start) / g->step + ((t - g->start) % g->step * 2 >= g->step);
@@ -128,7 +130,8 @@ static int too_long(const span *s, size_t count) {
 
     clock_text(time_at(s, 0), from);
     clock_text(time_at(s, s->count - 1), to);
-    return fail(s->f, EXIT_BAD_INPUT, "%s: line %" PRIu64 ": %zu steps from %s to %s, the most is %u: give a longer --step, or "
+    return fail(s->f, EXIT_BAD_INPUT,
+        "%s: line %" PRIu64 ": %zu steps from %s to %s, the most is %u: give a longer --step, or "
         "correct the times", s->o->input, s->row[s->count - 1].line, count, from, to, PSH_MODEL_MOST_VALUES);
 }
 
@@ -141,8 +144,10 @@ static int fill(const span *s, grid *g) {
         at = place(g, time_at(s, i), &off);
         if (at == last) {
             grid_step_text(g, text);
-            return fail(s->f, EXIT_BAD_INPUT, "%s: line %" PRIu64 ": a second row within one step of %s: sum the rows "
-                "up to one a step, give a shorter --step, or name a --key-column", s->o->input, s->row[i].line, text);
+            return fail(s->f, EXIT_BAD_INPUT,
+                "%s: line %" PRIu64 ": a second row within one step of %s: sum the rows "
+                "up to one a step, give a shorter --step, or name a --key-column", s->o->input, s->row[i].line,
+                text);
         }
         last = at;
         g->off_grid += (uint64_t)off;

@@ -37,9 +37,9 @@ static const struct option long_options[] = {
 const char *forecast_help(void) {
     return "usage: predshard forecast FILE.csv [options]\n"
            "\n"
-           "Forecasts the series of FILE (CSV, plain or .xz): a time column, a value column and perhaps a key column,\n"
-           "found by name and content, or one number a line. Prints the model, how well it does on the end of the\n"
-           "series when that is held out, and the forecast with its interval.\n"
+           "Forecasts the series of FILE (CSV, plain or .xz): a time column, a value column and perhaps a key\n"
+           "column, found by name and content, or one number a line. Prints the model, how well it does on the end\n"
+           "of the series when that is held out, and the forecast with its interval.\n"
            "\n"
            "  --horizon N          steps ahead; default two of the shortest season, or 8\n"
            "  --step DURATION      from value to value, as 5m, 1h, 1d, 1mo, 1q, 1y; default found from the times\n"
@@ -123,11 +123,13 @@ static int parse_step(const char *s, forecast_options *o, failure *f) {
     unsigned long n = strtoul(s, &end, 10);
 
     if (s[0] >= '1' && s[0] <= '9' && n <= 100) {
-        o->step_months = (int32_t)n * (strcmp(end, "mo") == 0 ? 1 : strcmp(end, "q") == 0 ? 3 : strcmp(end, "y") == 0 ? 12 : 0);
+        o->step_months = (int32_t)n * (strcmp(end, "mo") == 0 ? 1 : strcmp(end, "q") == 0 ? 3 : strcmp(end,
+            "y") == 0 ? 12 : 0);
         if (o->step_months)
             return EXIT_DONE;
     }
-    return clock_duration(s, &o->step_ns) ? EXIT_DONE : bad_value("step", s, "a duration like 5m, 1h, 1d, 1w, 1mo, 1q, 1y", f);
+    return clock_duration(s, &o->step_ns) ? EXIT_DONE : bad_value("step", s,
+        "a duration like 5m, 1h, 1d, 1w, 1mo, 1q, 1y", f);
 }
 
 static int parse_column(int option, const char *value, forecast_options *o) {
@@ -138,7 +140,8 @@ static int parse_column(int option, const char *value, forecast_options *o) {
 }
 
 static int parse_flag(int option, forecast_options *o) {
-    int *to = option == 'a' ? &o->all_keys : option == 'z' ? &o->absent_is_zero : option == 'N' ? &o->allow_negative : &o->sort;
+    int *to = option == 'a' ? &o->all_keys : option == 'z' ? &o->absent_is_zero : option == 'N' ? &o->allow_negative
+        : &o->sort;
 
     *to = 1;
     return EXIT_DONE;
@@ -203,16 +206,20 @@ static int check_keys(const forecast_options *o, const rows *r, failure *f) {
         return fail(f, EXIT_USAGE, "--key: no column holds keys: name it with --key-column");
     if (o->key || o->all_keys || r->key_count < 2)
         return EXIT_DONE;
-    return fail(f, EXIT_USAGE, "%s has %" PRIu32 " series in column '%s' ('%.40s', '%.40s', ...): pass --key K or --all-keys",
+    return fail(f, EXIT_USAGE,
+        "%s has %" PRIu32 " series in column '%s' ('%.40s', '%.40s', ...): pass --key K or --all-keys",
         o->input, r->key_count, r->key_name ? r->key_name : "?", r->key[0], r->key[1]);
 }
 
 static void remark(const forecast_options *o, const rows *r) {
     if (r->empty)
-        fprintf(stderr, "%s: %" PRIu64 " rows without a value, the first on line %" PRIu64 ": %s\n", o->input, r->empty,
-            r->empty_line, o->absent_is_zero ? "they count as 0" : "they are taken as missing (--absent-is-zero takes them as 0)");
+        fprintf(stderr, "%s: %" PRIu64 " rows without a value, the first on line %" PRIu64 ": %s\n", o->input,
+            r->empty,
+            r->empty_line, o->absent_is_zero ? "they count as 0"
+            : "they are taken as missing (--absent-is-zero takes them as 0)");
     if (r->odd_zone)
-        fprintf(stderr, "%s: line %" PRIu64 ": a time zone by name is read as UTC: write an offset like +02:00\n", o->input, r->odd_zone);
+        fprintf(stderr, "%s: line %" PRIu64 ": a time zone by name is read as UTC: write an offset like +02:00\n",
+            o->input, r->odd_zone);
 }
 
 static uint32_t kind_of(const forecast_options *o) {
@@ -241,7 +248,8 @@ static int write_all(const forecast_options *o, const rows *r, const fit *fits, 
     if (!o->json && !o->html)
         return EXIT_DONE;
     if (count > MOST_FULL_SERIES)
-        return fail(f, EXIT_USAGE, "%zu series are too many for --json and --html, the most is %d: pass --key K", count,
+        return fail(f, EXIT_USAGE, "%zu series are too many for --json and --html, the most is %d: pass --key K",
+            count,
             MOST_FULL_SERIES);
     result = show_json(o, r, fits, count, f);
     if (!result)
