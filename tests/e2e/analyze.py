@@ -118,6 +118,31 @@ class Analyze(Case):
                     self.assertEqual([t['why'] for t in one], [None])
                     self.assertIn('t', one[0]['tables'])
 
+    def test_tables_with_numbers(self):
+        """PostgreSQL's fingerprint takes t10 and t11 for one; they are two tables."""
+        work, samples.WORK = samples.WORK, [(i, 'app', 1, 1, 'SELECT a FROM t%d WHERE b = %d' % (10 + i % 2, i)) for i in range(6)]
+        try:
+            _, result = self.good(self.write(samples.pg_json()))
+        finally:
+            samples.WORK = work
+        found = {t['tables'][0]: t['calls'] for t in result['templates'] if t['tables']}
+        self.assertEqual(found, {'t10': 3, 't11': 3})
+
+    def test_parameters(self):
+        """The extended protocol: parse and bind are no executions, values stand in the detail."""
+        lines = []
+        for i in range(3):
+            for what, detail in (('parse <unnamed>', ''), ('bind <unnamed>', ''),
+                                 ('execute <unnamed>', "parameters: $1 = '2026-03-0%d 00:00:00', $2 = 'it''s'" % (i + 1))):
+                lines.append('2026-03-02 10:00:0%d UTC [7] app@shop web LOG:  duration: 1.000 ms  %s: SELECT shop, count(*) FROM orders '
+                             'WHERE created_at >= $1 AND note = $2 GROUP BY shop\n' % (i, what))
+                if detail:
+                    lines.append('2026-03-02 10:00:0%d UTC [7] app@shop web DETAIL:  %s\n' % (i, detail))
+        _, result = self.good(self.write(''.join(lines)), '--time-column', 'orders.created_at')
+        self.assertEqual((result['calls'], len(result['templates'])), (3, 1))
+        self.assertEqual(result['ahead']['fitting'], 3, result['templates'][0]['why_not'])
+        self.assertGreater(result['views'][0]['reach_ns'], 24 * 3600 * 10 ** 9)
+
     # What is said of the future.
     def test_views_and_forecasts(self):
         path = self.write(days())

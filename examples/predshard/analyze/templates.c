@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "templates.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -111,15 +112,34 @@ static json_t *understand(templates *t, catalog *c, const record *r, footprint *
     return tree;
 }
 
-static void identify(const templates *t, json_t *tree, uint64_t lexical, char id[24]) {
+/* The parser's fingerprint passes over digits in tables' names, as of partitions; here each table counts. */
+static uint64_t tables_hash(const catalog *c, const footprint *p) {
+    uint64_t hash = 0;
+    uint32_t i;
+
+    for (i = 0; i < p->table_count; i++) {
+        const char *s = c->tables[p->tables[i]].name;
+        size_t n = strlen(s), k;
+
+        for (k = 0; k + 1 < n && !(isdigit((unsigned char)s[k]) && isdigit((unsigned char)s[k + 1])); k++)
+            ;
+        if (k + 1 < n)
+            hash = hash * 31 + text_hash(s, n);
+    }
+    return hash;
+}
+
+static void identify(
+    const templates *t, const catalog *c, const footprint *p, json_t *tree, uint64_t lexical, char id[24]) {
     PgQueryFingerprintResult r = { 0 };
+    uint64_t tables = tables_hash(c, p);
 
     snprintf(id, 24, "lex%016" PRIx64, lexical);
     if (!tree)
         return;
     r = pg_query_fingerprint(text_of(&t->shim));
-    if (!r.error && r.fingerprint_str)
-        snprintf(id, 24, "%.16s", r.fingerprint_str);
+    if (!r.error)
+        snprintf(id, 24, "%016" PRIx64, r.fingerprint ^ tables);
     pg_query_free_fingerprint_result(r);
 }
 
@@ -166,7 +186,7 @@ static uint32_t learn(templates *t, catalog *c, const record *r, int dialect, ui
 
     shim_rewrite(r->sql, dialect, &t->shim);
     tree = understand(t, c, r, &p, why);
-    identify(t, tree, lexical, id);
+    identify(t, c, &p, tree, lexical, id);
     i = add_new(t, id, &p, why, tree != NULL, text_of(&t->shape));
     if (i != NAMES_NONE && tree && !r->failed)
         learn_later(&t->list[i], &p, why);
