@@ -4,6 +4,7 @@ import datetime
 import lzma
 import os
 import random
+import re
 import sys
 import unittest
 
@@ -92,6 +93,21 @@ class Analyze(Case):
             file.write(samples.pg_csv().encode())
         _, result = self.good(path, '--format', 'pg-csv', '--sample-rate', '0.1')
         self.assertAlmostEqual(result['calls'], 60)
+
+    def test_newer_forms(self):
+        """Times and words of MySQL 8 and of newer ClickHouse."""
+        slow = re.sub(r'# Time: 260302 (\S+)', r'# Time: 2026-03-02T\1.250000Z', samples.mysql_slow())
+        slow = re.sub(r'SET timestamp=\d+;\n', '', slow).replace('@ localhost []', '@ web [10.0.0.9]  Id:    12')
+        general = re.sub(r'(?m)^260302 (\S+)', r'2026-03-02T\1.250000Z', samples.mysql_general())
+        words = {'"type": 1': '"type": "QueryStart"', '"type": 2': '"type": "QueryFinish"', '"type": 3': '"type": "ExceptionBeforeStart"',
+                 '"query_start_time"': '"query_start_time_microseconds"'}
+        house = re.sub('|'.join(words), lambda m: words[m.group()], samples.clickhouse_json())
+        for text, name in ((slow, 'mysql-slow'), (general, 'mysql-general'), (house, 'clickhouse-json')):
+            with self.subTest(name):
+                _, result = self.good(self.write(text))
+                self.assertEqual(result['inputs'][0]['format'], name)
+                self.assertEqual(self.template(result, 'SELECT shop')['calls'], 2)
+                self.assertEqual(result['first'][:16], '2026-03-02T10:00')
 
     def test_several_logs(self):
         a, b = self.write(samples.pg_csv(), 'a'), self.write(samples.clickhouse_json(), 'b')

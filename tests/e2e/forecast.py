@@ -134,6 +134,7 @@ class Forecast(Case):
                      [file, '--model', 'magic'], [file, '--levels', '0.5,0.1'], [file, '--levels', '2'], [file, '--step', 'soon'],
                      [file, '--value-column', 'x'], [file, '--key', 'x']):
             self.bad(2, [], *args)
+        self.bad(2, ['magic', 'seasonal naive'], file, '--model', 'magic')
         self.bad(7, ['--json'], file, '--json', self.path('no/such/file'))
         self.bad(2, ['several columns', '--value-column'], self.write('time,a,b\n2026-01-01,1,2\n'))
 

@@ -96,7 +96,7 @@ static void print_template(const analysis *a, uint32_t place, FILE *to) {
     if (x->why)
         fprintf(to, "     not parsed: %s\n", x->why);
     else if (x->form_why[0] && x->kind == STATEMENT_SELECT)
-        fprintf(to, "     forecast as a statement, no view: %s\n", x->form_why);
+        fprintf(to, "     no view: %s\n", x->form_why);
     if (x->failed > 0)
         fprintf(to, "     failed: %.6g\n", x->failed);
 }

@@ -132,6 +132,18 @@ static int parse_step(const char *s, forecast_options *o, failure *f) {
         "a duration like 5m, 1h, 1d, 1w, 1mo, 1q, 1y", f);
 }
 
+static int unknown_model(const char *name, failure *f) {
+    char all[400] = "";
+    uint32_t kind;
+
+    for (kind = 1; kind < 64; kind++)
+        if (*psh_model_name(kind) && strlen(all) + strlen(psh_model_name(kind)) + 3 < sizeof all) {
+            strcat(all, *all ? ", " : "");
+            strcat(all, psh_model_name(kind));
+        }
+    return fail(f, EXIT_USAGE, "--model: no kind '%.60s': the library has %s", name, all);
+}
+
 static int parse_column(int option, const char *value, forecast_options *o) {
     const char **to = option == 't' ? &o->time_column : option == 'v' ? &o->value_column : &o->key_column;
 
@@ -164,7 +176,7 @@ static int parse_option(int option, char *value, forecast_options *o, failure *f
         return parse_whole("horizon", value, 1, PSH_MODEL_MOST_STEPS, &o->horizon, f);
     case 'm':
         o->model = value;
-        return psh_model_kind(value) ? EXIT_DONE : bad_value("model", value, "a kind of model of this library", f);
+        return psh_model_kind(value) ? EXIT_DONE : unknown_model(value, f);
     case 'l':
         return parse_levels(value, o, f);
     case 'j':
