@@ -219,6 +219,16 @@ class Analyze(Case):
         _, result = self.good(self.write(samples.pg_json() + samples.pg_json().replace('SELEC oops FROM orders', deep)))
         self.assertTrue(result['templates'])
 
+    def test_bounds(self):
+        work, samples.WORK = samples.WORK, [(0, 'app', 1, 1, 'SELECT a FROM tab_%d WHERE b = 1' % i) for i in range(1100)]
+        try:
+            text, result = self.good(self.write(samples.pg_json()))
+        finally:
+            samples.WORK = work
+        self.assertEqual((result['calls'], len(result['tables'])), (1101, 1000))
+        self.assertGreaterEqual(result['tables_refused'], 100)
+        self.assertIn('beyond the first 1000', text)
+
     # Real logs, where they are.
     def test_real_logs(self):
         if not os.path.isdir(SHARED):

@@ -16,6 +16,8 @@
 #define BUDGET 512
 #define LABELS 6
 #define MOST_BUCKETS 1000000
+#define MOST_SERIES 32768
+#define MOST_BYTES (UINT64_C(256) << 20)
 
 typedef struct cached {
     uint64_t key;
@@ -152,6 +154,8 @@ static int make_forecaster(analysis *a, failure *f) {
     o.season_long = a->season[1];
     o.horizon = (uint32_t)((a->window_ns + a->bucket_ns - 1) / a->bucket_ns);
     o.max_templates = MOST_TEMPLATES;
+    o.max_series = MOST_SERIES;
+    o.max_bytes = MOST_BYTES;
     o.lateness_ns = -1;
     st = psh_forecaster_create(a->env, a->schema, &o, &a->forecaster, &err);
     if (st == PSH_E_INVALID)
@@ -504,6 +508,8 @@ static int ask(analysis *a, failure *f) {
     request.to = a->now + a->window_ns;
     request.max_views = a->options.top;
     request.max_zones = a->options.top;
+    a->stats.struct_size = sizeof a->stats;
+    psh_forecaster_get_stats(a->forecaster, &a->stats);
     st = psh_forecaster_demand(a->forecaster, &request, &a->demand, &err);
     return st == PSH_OK ? EXIT_DONE : failed(f, st, err.text);
 }

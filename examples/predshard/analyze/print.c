@@ -79,6 +79,18 @@ static void print_sources(const analysis *a, FILE *to) {
             MOST_TEMPLATES);
 }
 
+/* What found no room: how often it was named, not how many there were. */
+static void print_refused(const analysis *a, FILE *to) {
+    const catalog *c = &a->catalog;
+
+    if (c->table_names.refused)
+        fprintf(to, "tables beyond the first %d were named %" PRIu32 " times\n", MOST_TABLES, c->table_names.refused);
+    if (c->column_names.refused)
+        fprintf(to, "columns beyond the first %d were named %" PRIu32 " times\n", MOST_COLUMNS, c->column_names.refused);
+    if (a->set_names.refused)
+        fprintf(to, "%" PRIu32 " templates use column sets beyond those kept\n", a->set_names.refused);
+}
+
 static void print_template(const analysis *a, uint32_t place, FILE *to) {
     const template *x = &a->templates.list[a->rank[place]];
     char total[24], mean[24], rows[24], bytes[24], ahead[32] = "-";
@@ -327,6 +339,8 @@ static void print_ahead(const analysis *a, FILE *to) {
     fprintf(to, "The forecaster took %.0f calls, %.0f of them as queries of its own form", a->observed, a->fitting);
     if (a->refused > 0)
         fprintf(to, "; refused %.0f", a->refused);
+    if (a->stats.shed)
+        fprintf(to, "; at its bounds %" PRIu64 " times", a->stats.shed);
     fprintf(to, a->later > 0 ? "; %.0f at or after --now left out\n" : "\n", a->later);
     fprintf(to, "\nPredicted views\n  %9s %9s %10s  %-7s %-12s %-24s %s\n", "requests", "95 %", "confidence",
         "access", "looks back",
@@ -339,6 +353,7 @@ static void print_ahead(const analysis *a, FILE *to) {
 
 void print_analysis(const analysis *a, FILE *to) {
     print_sources(a, to);
+    print_refused(a, to);
     print_templates(a, to);
     print_catalog(a, to);
     print_roles(a, "Filters", ROLE_FILTER, to);

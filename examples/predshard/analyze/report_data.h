@@ -74,6 +74,7 @@ typedef struct analysis {
     double observed;   /**< statements that the forecaster took */
     double fitting;    /**< of them those in its own form */
     double refused;
+    psh_forecaster_stats stats;
     double later;      /**< at or after now: left out */
     int64_t bins_from; /**< start of bin 0 of the histories */
     uint32_t bins;

@@ -19,9 +19,11 @@
  *   tables                  [{name, reads, writes, total_ns, time_column}]
  *   columns                 [{table, name, type, derived, output, filter, grouping, ordering, join}]
  *   column_sets             [{columns, calls, total_ns}], most calls first
- *   column_sets_refused     sets that found no room
+ *   tables_refused, columns_refused, column_sets_refused
+ *                           how often those that found no room were named
  *   ahead                   null with why_not, or {now, window_ns, bucket_ns, season, observed, fitting,
- *                           refused, later}
+ *                           refused, later,
+ *                           series, shed}: of the forecaster, shed is how often it was at its bounds
  *   views                   [{id, definition, table, requests, requests_q95, confidence, access, reach_ns,
  *                           work, remark}]
  *   zones                   [{label, table, requests, requests_q95, confidence}]
@@ -265,6 +267,8 @@ static json_t *ahead_json(const analysis *a, failure *f) {
     put_number(to, "fitting", a->fitting, f);
     put_number(to, "refused", a->refused, f);
     put_number(to, "later", a->later, f);
+    put_count(to, "series", a->stats.series, f);
+    put_count(to, "shed", a->stats.shed, f);
     return to;
 }
 
@@ -300,6 +304,8 @@ json_t *analysis_json(const analysis *a, failure *f) {
     put(to, "tables", tables_json(a, f), f);
     put(to, "columns", columns_json(a, f), f);
     put(to, "column_sets", sets_json(a, f), f);
+    put_count(to, "tables_refused", a->catalog.table_names.refused, f);
+    put_count(to, "columns_refused", a->catalog.column_names.refused, f);
     put_count(to, "column_sets_refused", a->set_names.refused, f);
     put(to, "ahead", ahead_json(a, f), f);
     put_text(to, "why_not", a->demand ? NULL : a->why_not, f);
