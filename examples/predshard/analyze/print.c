@@ -84,9 +84,11 @@ static void print_refused(const analysis *a, FILE *to) {
     const catalog *c = &a->catalog;
 
     if (c->table_names.refused)
-        fprintf(to, "tables beyond the first %d were named %" PRIu32 " times\n", MOST_TABLES, c->table_names.refused);
+        fprintf(to, "tables beyond the first %d were named %" PRIu32 " times\n", MOST_TABLES,
+            c->table_names.refused);
     if (c->column_names.refused)
-        fprintf(to, "columns beyond the first %d were named %" PRIu32 " times\n", MOST_COLUMNS, c->column_names.refused);
+        fprintf(to, "columns beyond the first %d were named %" PRIu32 " times\n", MOST_COLUMNS,
+            c->column_names.refused);
     if (a->set_names.refused)
         fprintf(to, "%" PRIu32 " templates use column sets beyond those kept\n", a->set_names.refused);
 }
