@@ -92,7 +92,6 @@ static void regular_fields(pshi_fields *io, pshi_regular *r, const pshi_shape *s
     bad_if(io, r->watch.base >= 0 && !r->fitted);
 }
 
-/* Open buckets by age, so that the bytes do not tell where they stood. */
 static void far_fields(pshi_fields *io, pshi_series *s, const pshi_shape *shape) {
     pshi_field_f64s(io, s->far, shape->open, 0, MOST_STATE);
 }
@@ -117,15 +116,25 @@ static void core_fields(pshi_fields *io, pshi_series *s) {
     }
 }
 
+/* Room beyond the near buckets that holds nothing is not told: it may be of a record that was given up. */
+static int has_far(const pshi_series *s, const pshi_shape *shape) {
+    uint32_t i;
+
+    for (i = 0; s->far && i < shape->open; i++)
+        if (s->far[i] > 0)
+            return 1;
+    return 0;
+}
+
 void pshi_series_put(pshi_writer *w, const pshi_series *series, const pshi_shape *shape) {
     pshi_series *s = (pshi_series *)(uintptr_t)series; /* fields writes from it only */
     pshi_fields io = { w, NULL };
-    uint32_t parts = (s->regular ? 1u : 0) | (s->far ? 2u : 0);
+    uint32_t parts = (s->regular ? 1u : 0) | (has_far(s, shape) ? 2u : 0);
 
     parts |= s->regular && s->regular->watch.lead ? 4u : 0;
     pshi_field_u32(&io, &parts, 0, 7);
     core_fields(&io, s);
-    if (s->far)
+    if (parts & 2)
         far_fields(&io, s, shape);
     if (s->regular)
         regular_fields(&io, s->regular, shape);

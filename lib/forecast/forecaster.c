@@ -14,8 +14,8 @@
 #define MOST_LEAD (1 << 20)
 
 static const psh_forecaster_options defaults = {
-    sizeof(psh_forecaster_options), 0, PSH_HOUR, 24, 168, 48, 4096, 65536, 131072, UINT64_C(1) << 30, PSH_HOUR, 0, 0,
-    1024, 8, 256, 0
+    sizeof(psh_forecaster_options), 0, PSH_HOUR, 24, 168, 48, 4096, 65536, 131072, UINT64_C(1) << 30, PSH_HOUR,
+    0, 64, 1024, 8, 256, 0
 };
 
 psh_status psh_forecaster_options_init(psh_forecaster_options *o, uint32_t size) {
@@ -50,6 +50,8 @@ static void fill_in(psh_forecaster_options *o) {
         o->lateness_ns = most_late(o) < defaults.lateness_ns ? most_late(o) : defaults.lateness_ns;
     if (o->lateness_ns < 0)
         o->lateness_ns = 0;
+    if (!o->max_key_sketches)
+        o->max_key_sketches = defaults.max_key_sketches;
     if (!o->max_events)
         o->max_events = defaults.max_events;
     if (!o->max_metrics)
@@ -71,7 +73,7 @@ static psh_status check_values(const psh_forecaster_options *o, psh_error *err) 
         return pshi_fail(err, PSH_E_INVALID, "horizon", "must be 1 to season_long");
     if (o->history < 2 * o->season_long + 2 || o->history > PSHI_MAX_HISTORY)
         return pshi_fail(err, PSH_E_INVALID, "history", "must be 2 season_long + 2 to 2^20");
-    if (o->reserved || o->reserved2)
+    if (o->reserved)
         return pshi_fail(err, PSH_E_UNSUPPORTED, "reserved", "must be 0");
     if (o->max_events > 65536 || o->max_alerts > 65536)
         return pshi_fail(err, PSH_E_INVALID, o->max_events > 65536 ? "max_events" : "max_alerts", "at most 65536");
@@ -79,6 +81,8 @@ static psh_status check_values(const psh_forecaster_options *o, psh_error *err) 
         return pshi_fail(err, PSH_E_INVALID, "max_metrics", "at most 64");
     if (o->lateness_ns / o->bucket_ns >= PSHI_MAX_OPEN / 2)
         return pshi_fail(err, PSH_E_INVALID, "lateness_ns", "must be 0 to 8191 buckets");
+    if (o->max_key_sketches > 65536)
+        return pshi_fail(err, PSH_E_INVALID, "max_key_sketches", "must be at most 65536");
     return PSH_OK;
 }
 
@@ -113,6 +117,9 @@ psh_status pshi_forecaster_make(
         pshi_free(env, f);
         return pshi_fail(err, PSH_E_NOMEM, "", "no memory for the forecaster");
     }
+    f->templates.fold = o->season_long < PSHI_MOST_FOLD ? o->season_long : PSHI_MOST_FOLD;
+    f->folding.latest = -PSHI_MOST_SLOT; /* before all requests */
+    pshi_keys_init(&f->keys, o);
     f->outlook.signals = &f->signals;
     f->schema = psh_schema_ref(schema);
     f->now = PSH_TIME_NONE;
@@ -138,6 +145,9 @@ void psh_forecaster_destroy(psh_forecaster *f) {
         return;
     pshi_store_free(f->env, &f->store);
     pshi_templates_free(f->env, &f->templates);
+    pshi_workload_free(f->env, &f->workload);
+    pshi_clusters_free(f->env, &f->clusters);
+    pshi_keys_free(f->env, &f->keys);
     psh_schema_unref(f->schema);
     pshi_outlook_free(f->env, &f->outlook);
     pshi_signals_free(&f->signals);
@@ -149,10 +159,12 @@ static uint64_t map_bytes(const pshi_idmap *m) {
 }
 
 uint64_t pshi_forecaster_bytes(const psh_forecaster *f) {
-    return sizeof *f + pshi_outlook_bytes(&f->shape) + pshi_signals_bytes(&f->signals, &f->shape) + f->observer_bytes + f->store.bytes
-         + f->store.cap * sizeof *f->store.list + map_bytes(&f->store.map)
+    return sizeof *f + pshi_outlook_bytes(&f->shape) + f->observer_bytes + f->store.bytes
+         + pshi_signals_bytes(&f->signals, &f->shape) + f->store.cap * sizeof *f->store.list + map_bytes(&f->store.map)
          + f->templates.cap * sizeof *f->templates.list + f->templates.order_cap * sizeof *f->templates.order
-         + map_bytes(&f->templates.map);
+         + map_bytes(&f->templates.map) + f->templates.bytes + pshi_workload_bytes(&f->workload)
+         + (f->clusters.list ? PSHI_MOST_CLUSTERS * sizeof *f->clusters.list : 0)
+         + f->clusters.member_cap * sizeof *f->clusters.members + f->keys.bytes;
 }
 
 psh_status psh_forecaster_get_stats(const psh_forecaster *f, psh_forecaster_stats *out) {
@@ -305,7 +317,9 @@ psh_status psh_forecaster_step(psh_forecaster *f, int64_t now, uint32_t budget) 
         return PSH_E_INVALID;
     if (now == PSH_TIME_NONE || (f->stepped && now < f->now))
         return PSH_E_TIME;
-    st = pshi_observers_drain(f);
+    st = pshi_clusters_ready(f->env, &f->clusters);
+    if (st == PSH_OK)
+        st = pshi_observers_drain(f);
     if (st != PSH_OK)
         return st;
     target = pshi_bucket(&f->shape, pshi_time_add(now, -f->o.lateness_ns));
@@ -317,6 +331,7 @@ psh_status psh_forecaster_step(psh_forecaster *f, int64_t now, uint32_t budget) 
     f->now = now;
     if (target > f->outlook.closed)
         close_buckets(f, target);
+    pshi_clusters_due(&f->clusters, &f->templates, f->folding.latest, target, f->shape.season[0]);
     return refit(f, budget);
 }
 

@@ -3,9 +3,12 @@
 #ifndef PSHI_FORECAST_FORECASTER_H
 #define PSHI_FORECAST_FORECASTER_H
 
+#include "forecast/cluster.h"
+#include "forecast/keys.h"
 #include "forecast/signals.h"
 #include "forecast/store.h"
 #include "forecast/template.h"
+#include "forecast/workload.h"
 
 struct psh_forecaster {
     psh_env *env;
@@ -29,6 +32,11 @@ struct psh_forecaster {
     size_t hint[PSH_SUBJECT_QUERIES + 1]; /* by kind: where the series found last stood; checked before use */
     uint32_t anchored;       /* 1 once `closed` means something */
     uint32_t stepped;        /* 1 once `now` means something */
+    pshi_workload workload;
+    pshi_clusters clusters;
+    pshi_folding folding;    /* of the latest query */
+    pshi_clock clock;        /* of the latest query */
+    pshi_keys keys;
 };
 
 /** A write whose labels are ids: what observers keep. */

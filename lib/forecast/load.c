@@ -22,11 +22,12 @@ static psh_status get_options(pshi_cursor *c, psh_forecaster_options *out, psh_e
     o.max_bytes = pshi_get_u64(c);
     o.lateness_ns = pshi_get_int(c);
     o.history = pshi_get_u32(c);
+    if (!o.lateness_ns)
+        o.lateness_ns = -1; /* in options 0 asks for the default */
+    o.max_key_sketches = pshi_get_u32(c);
     o.max_events = pshi_get_u32(c);
     o.max_metrics = pshi_get_u32(c);
     o.max_alerts = pshi_get_u32(c);
-    if (!o.lateness_ns)
-        o.lateness_ns = -1; /* in options 0 asks for the default */
     st = pshi_read_end(c);
     if (st == PSH_OK)
         st = pshi_options_check(out, &o, err) == PSH_OK ? PSH_OK : PSH_E_CORRUPT;
@@ -234,6 +235,24 @@ static psh_status get_templates(pshi_cursor *c, psh_forecaster *f, size_t max_by
     return st == PSH_OK ? pshi_read_end(c) : st;
 }
 
+static psh_status get_workload(const pshi_frame *frame, psh_forecaster *f, size_t max_bytes) {
+    size_t tables = psh_schema_table_count(f->schema);
+    pshi_cursor c = pshi_frame_section(frame, PSHI_FORECASTER_WORKLOAD);
+    psh_status st = pshi_workload_get(f->env, &c, &f->workload, tables);
+
+    if (st == PSH_OK)
+        st = pshi_read_end(&c);
+    if (st == PSH_OK) {
+        c = pshi_frame_section(frame, PSHI_FORECASTER_MORE);
+        st = pshi_get_more(&c, f);
+    }
+    if (st == PSH_OK) {
+        c = pshi_frame_section(frame, PSHI_FORECASTER_KEYS);
+        st = pshi_keys_get(f->env, &c, &f->keys, tables, max_bytes ? max_bytes : PSHI_LOAD_BYTES);
+    }
+    return st == PSH_OK ? pshi_read_end(&c) : st;
+}
+
 static psh_status get_all(const pshi_frame *frame, psh_forecaster *f, size_t max_bytes) {
     pshi_cursor c = pshi_frame_section(frame, PSHI_FORECASTER_STATE);
     psh_status st = get_state(&c, f);
@@ -250,14 +269,15 @@ static psh_status get_all(const pshi_frame *frame, psh_forecaster *f, size_t max
         c = pshi_frame_section(frame, PSHI_FORECASTER_TEMPLATES);
         st = get_templates(&c, f, max_bytes);
     }
-    return st;
+    return st == PSH_OK ? get_workload(frame, f, max_bytes) : st;
 }
 
 psh_status psh_forecaster_load(
     psh_env *env, psh_schema *schema, const void *data, size_t size, size_t max_bytes, psh_forecaster **out,
     psh_error *err) {
     static const uint32_t known[] = { PSHI_FORECASTER_OPTIONS, PSHI_FORECASTER_STATE, PSHI_FORECASTER_SERIES,
-                                      PSHI_FORECASTER_TEMPLATES, PSHI_FORECASTER_SIGNALS };
+                                      PSHI_FORECASTER_TEMPLATES, PSHI_FORECASTER_SIGNALS, PSHI_FORECASTER_WORKLOAD, PSHI_FORECASTER_MORE,
+                                      PSHI_FORECASTER_KEYS };
     psh_forecaster_options o;
     psh_forecaster *f = NULL;
     pshi_frame frame;
@@ -268,7 +288,8 @@ psh_status psh_forecaster_load(
         *out = NULL;
     if (!env || !schema || !out)
         return pshi_fail(err, PSH_E_INVALID, !env ? "env" : !schema ? "schema" : "out", "is NULL");
-    st = pshi_frame_open(env, data, size, PSHI_KIND_FORECASTER, known, 5, max_bytes, &frame, err);
+    st = pshi_frame_open(env, data, size, PSHI_KIND_FORECASTER, known, sizeof known / sizeof *known,
+                         max_bytes, &frame, err);
     if (st != PSH_OK)
         return st;
     c = pshi_frame_section(&frame, PSHI_FORECASTER_OPTIONS);

@@ -19,6 +19,7 @@ static void put_options(pshi_writer *w, const psh_forecaster *f) {
     pshi_put_u64(w, o->max_bytes);
     pshi_put_int(w, o->lateness_ns);
     pshi_put_u32(w, o->history);
+    pshi_put_u32(w, o->max_key_sketches);
     pshi_put_u32(w, o->max_events);
     pshi_put_u32(w, o->max_metrics);
     pshi_put_u32(w, o->max_alerts);
@@ -138,6 +139,14 @@ static void put_signals(pshi_writer *w, const psh_forecaster *f) {
     pshi_signals_put(w, &f->signals, &f->shape, f->outlook.closed);
 }
 
+static void put_workload(pshi_writer *w, const psh_forecaster *f) {
+    pshi_workload_put(w, &f->workload);
+}
+
+static void put_keys(pshi_writer *w, const psh_forecaster *f) {
+    pshi_keys_put(w, &f->keys);
+}
+
 static void put_section(
     pshi_frame_writer *fw, uint32_t type, void (*put)(pshi_writer *, const psh_forecaster *),
     const psh_forecaster *f) {
@@ -159,6 +168,9 @@ psh_status psh_forecaster_save(const psh_forecaster *f, psh_buffer *out) {
     put_section(&fw, PSHI_FORECASTER_SIGNALS, put_signals, f);
     put_section(&fw, PSHI_FORECASTER_SERIES, put_series, f);
     put_section(&fw, PSHI_FORECASTER_TEMPLATES, put_templates, f);
+    put_section(&fw, PSHI_FORECASTER_WORKLOAD, put_workload, f);
+    put_section(&fw, PSHI_FORECASTER_MORE, pshi_put_more, f);
+    put_section(&fw, PSHI_FORECASTER_KEYS, put_keys, f);
     pshi_frame_end(&fw);
     return pshi_write_end(&w);
 }
