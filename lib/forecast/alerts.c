@@ -19,6 +19,10 @@
 #define ALARM 12.0       /* the sum that tells, in those */
 #define MOST_DRIFT 24.0  /* and the most it counts, so that it comes back in time */
 #define MOST_SHIFT 64.0
+#define LEAST_SEASONS 4u /* short ones, to compare a shift with */
+#define CONFIRM 2u        /* short seasons that a shift must last */
+#define LEAST_SHIFT 0.05 /* of the log of a level */
+#define SURE 3.0         /* deviations */
 #define BACK_SKILL 0.05
 #define LEAST_COVERAGE 0.8
 #define BACK_COVERAGE 0.85
@@ -109,22 +113,59 @@ static void set_mask(pshi_regular *r, uint32_t slot, int on) {
     r->masked[slot / 8] = (uint8_t)(on ? r->masked[slot / 8] | bit : r->masked[slot / 8] & ~bit);
 }
 
-/* What was masked on the way to the new level is part of it; a fit follows at once. */
+/* What was masked on the way to the new level is part of it. Whether it stays is asked a short season later. */
 static void accept_shift(pshi_outlook *o, pshi_series *s, uint32_t run, double y) {
-    pshi_regular *r = s->regular;
-    pshi_watch *w = &r->watch;
+    pshi_watch *w = &s->regular->watch;
     int64_t first = o->closed - (int64_t)run + 1, b;
 
     first = first < s->start ? s->start : first;
     for (b = first; b < o->closed; b++)
-        set_mask(r, pshi_slot(b, o->shape->ring), 0);
+        set_mask(s->regular, pshi_slot(b, o->shape->ring), 0);
     if (w->shifts && first - w->shift[w->shifts - 1] < (int64_t)o->shape->season[0])
         return; /* the same, or unrest */
     if (w->shifts == PSHI_SHIFTS)
         memmove(w->shift, w->shift + 1, --w->shifts * sizeof *w->shift);
     w->shift[w->shifts++] = first;
-    r->fit_at = 0;
     raise_alert(o, s, PSH_ALERT_LEVEL_SHIFT, y, (double)w->expected);
+}
+
+/* The log of what a short season from `from` on brought over what it brought a long one before. */
+static double season_ratio(const pshi_series *s, const pshi_shape *shape, int64_t from) {
+    double now = 1, then = 1;
+    uint32_t i, slot;
+
+    for (i = 0; i < shape->season[0]; i++) {
+        slot = pshi_slot(from + (int64_t)i, shape->ring);
+        now += (double)pshi_history_value(s->regular->history[slot]);
+        slot = pshi_slot(from + (int64_t)i - (int64_t)shape->longest, shape->ring);
+        then += (double)pshi_history_value(s->regular->history[slot]);
+    }
+    return log(now / then);
+}
+
+/*
+ * Some short seasons after a shift: is each beyond what short seasons differ by from week to week, to one side? Then a
+ * fit forgets the level before; else it was weather.
+ */
+static void confirm_shift(pshi_outlook *o, pshi_series *s) {
+    const pshi_shape *shape = o->shape;
+    pshi_watch *w = &s->regular->watch;
+    int64_t at = w->shift[w->shifts - 1], n = (int64_t)shape->season[0], b;
+    int64_t oldest = o->closed - (int64_t)shape->ring + 1;
+    double squares = 0, x = season_ratio(s, shape, at), y;
+    uint32_t seen = 0, i;
+
+    oldest = oldest > s->start ? oldest : s->start;
+    for (b = at - n; b - (int64_t)shape->longest >= oldest; b -= n, seen++)
+        squares += season_ratio(s, shape, b) * season_ratio(s, shape, b);
+    for (i = 1; i < CONFIRM; i++) {
+        y = season_ratio(s, shape, at + (int64_t)i * n);
+        x = x * y <= 0 ? 0 : fabs(y) < fabs(x) ? y : x;
+    }
+    if (seen >= LEAST_SEASONS && fabs(x) > LEAST_SHIFT && x * x * seen > SURE * SURE * squares)
+        s->regular->fit_at = 0;
+    else
+        w->shifts--;
 }
 
 /* @return what the rhythm should learn in place of y; *masked tells the fits. */
@@ -179,6 +220,8 @@ double pshi_watch_close(pshi_outlook *o, pshi_series *s, double y) {
             learned = judge_value(o, s, y, &masked);
     }
     set_mask(s->regular, pshi_slot(o->closed, o->shape->ring), masked);
+    if (w->shifts && o->closed + 1 - w->shift[w->shifts - 1] == (int64_t)(CONFIRM * o->shape->season[0]))
+        confirm_shift(o, s);
     if (w->lead)
         pshi_metrics_observe(o, &s->subject, w->lead, residual);
     check_skill(o, s);
@@ -231,7 +274,7 @@ void pshi_watch_clean(
     for (i = 0; i < w->shifts; i++) {
         at = w->shift[i] - first;
         until = i + 1 < w->shifts ? w->shift[i + 1] - first : (int64_t)n;
-        if (at > 0 && at < (int64_t)n && until > at && until <= (int64_t)n)
+        if (at > 0 && until - at >= (int64_t)(CONFIRM * shape->season[0]) && until <= (int64_t)n)
             rescale(y, n, (uint32_t)at, (uint32_t)until, m);
     }
 }

@@ -276,8 +276,8 @@ psh_status psh_forecaster_load(
     psh_env *env, psh_schema *schema, const void *data, size_t size, size_t max_bytes, psh_forecaster **out,
     psh_error *err) {
     static const uint32_t known[] = { PSHI_FORECASTER_OPTIONS, PSHI_FORECASTER_STATE, PSHI_FORECASTER_SERIES,
-                                      PSHI_FORECASTER_TEMPLATES, PSHI_FORECASTER_SIGNALS, PSHI_FORECASTER_WORKLOAD, PSHI_FORECASTER_MORE,
-                                      PSHI_FORECASTER_KEYS };
+                                      PSHI_FORECASTER_TEMPLATES, PSHI_FORECASTER_WORKLOAD, PSHI_FORECASTER_MORE,
+                                      PSHI_FORECASTER_KEYS, PSHI_FORECASTER_SIGNALS };
     psh_forecaster_options o;
     psh_forecaster *f = NULL;
     pshi_frame frame;
