@@ -61,12 +61,11 @@ static int begins(pshi_watch *w, uint32_t kind, int on, int off) {
 
 static void learn_drift(pshi_outlook *o, pshi_series *s, double size) {
     pshi_watch *w = &s->regular->watch;
-    uint32_t warm = 2 * o->shape->season[0];
     double gain = 1 / ((double)w->errors + 1), least = 0.25 / o->shape->longest, var, sd;
 
     var = (double)w->usual2 - (double)w->usual * (double)w->usual;
     sd = sqrt(var > 0 ? var : 0);
-    if (w->errors >= warm && sd > 0) {
+    if (w->errors >= o->shape->longest && sd > 0) {
         w->drift += (float)((size - (double)w->usual) / sd - ALLOWED);
         w->drift = w->drift > 0 ? w->drift < (float)MOST_DRIFT ? w->drift : (float)MOST_DRIFT : 0;
         if (begins(w, PSH_ALERT_ERROR_DRIFT, (double)w->drift > ALARM, w->drift <= 0))
@@ -96,7 +95,7 @@ static void check_skill(pshi_outlook *o, pshi_series *s) {
     uint32_t had = w->state;
     double inside;
 
-    if (t->weight < o->shape->longest)
+    if (pshi_series_age(s, o->closed) < 2 * (int64_t)o->shape->longest || t->weight < o->shape->longest)
         return;
     if (begins(w, PSH_ALERT_NO_SKILL, t->error > t->naive, t->error < (1 - BACK_SKILL) * t->naive))
         raise_alert(o, s, PSH_ALERT_NO_SKILL, t->error / t->weight, t->naive / t->weight);
@@ -113,19 +112,42 @@ static void set_mask(pshi_regular *r, uint32_t slot, int on) {
     r->masked[slot / 8] = (uint8_t)(on ? r->masked[slot / 8] | bit : r->masked[slot / 8] & ~bit);
 }
 
-/* What was masked on the way to the new level is part of it. Whether it stays is asked a short season later. */
+/* A shift that is not confirmed yet. */
+static int is_pending(const pshi_outlook *o, const pshi_watch *w) {
+    return w->shifts && o->closed - w->shift[w->shifts - 1] < (int64_t)(CONFIRM * o->shape->season[0]);
+}
+
+/* Sets or clears the masks of [from, to), closed buckets. */
+static void mask_all(pshi_series *s, const pshi_shape *shape, int64_t from, int64_t to, int on) {
+    for (; from < to; from++)
+        set_mask(s->regular, pshi_slot(from, shape->ring), on);
+}
+
+/* The level went and came back: what lies between was an excursion, and a fit forgets it. */
+static void take_back(pshi_series *s, const pshi_shape *shape, int64_t first) {
+    pshi_watch *w = &s->regular->watch;
+
+    mask_all(s, shape, w->shift[--w->shifts], first, 1);
+    s->regular->fit_at = 0;
+}
+
+/* What was masked on the way to the new level is part of it. Whether it stays is asked some short seasons later. */
 static void accept_shift(pshi_outlook *o, pshi_series *s, uint32_t run, double y) {
     pshi_watch *w = &s->regular->watch;
-    int64_t first = o->closed - (int64_t)run + 1, b;
+    int64_t first = o->closed - (int64_t)run + 1;
+    uint32_t up = w->error > 0;
 
     first = first < s->start ? s->start : first;
-    for (b = first; b < o->closed; b++)
-        set_mask(s->regular, pshi_slot(b, o->shape->ring), 0);
-    if (w->shifts && first - w->shift[w->shifts - 1] < (int64_t)o->shape->season[0])
-        return; /* the same, or unrest */
+    mask_all(s, o->shape, first, o->closed, 0);
+    if (is_pending(o, w)) {
+        if (up != w->up && first > w->shift[w->shifts - 1])
+            take_back(s, o->shape, first);
+        return;
+    }
     if (w->shifts == PSHI_SHIFTS)
         memmove(w->shift, w->shift + 1, --w->shifts * sizeof *w->shift);
     w->shift[w->shifts++] = first;
+    w->up = up;
     raise_alert(o, s, PSH_ALERT_LEVEL_SHIFT, y, (double)w->expected);
 }
 
@@ -143,29 +165,47 @@ static double season_ratio(const pshi_series *s, const pshi_shape *shape, int64_
     return log(now / then);
 }
 
+/* What the square of season_ratio usually is before a bucket, by three deviations; 0: not known. */
+static double bar_of(const pshi_outlook *o, const pshi_series *s, int64_t at) {
+    const pshi_shape *shape = o->shape;
+    int64_t n = (int64_t)shape->season[0], oldest = o->closed - (int64_t)shape->ring + 1, b;
+    double squares = 0, x, bar;
+    uint32_t seen = 0;
+
+    oldest = oldest > s->start ? oldest : s->start;
+    for (b = at - n; b - (int64_t)shape->longest >= oldest; b -= n, seen++) {
+        x = season_ratio(s, shape, b);
+        squares += x * x;
+    }
+    if (seen < LEAST_SEASONS)
+        return 0;
+    bar = SURE * SURE * squares / seen;
+    return bar > LEAST_SHIFT * LEAST_SHIFT ? bar : LEAST_SHIFT * LEAST_SHIFT;
+}
+
 /*
  * Some short seasons after a shift: is each beyond what short seasons differ by from week to week, to one side? Then a
- * fit forgets the level before; else it was weather.
+ * fit forgets the level before. Else what was beyond was an excursion, and a fit forgets that.
  */
 static void confirm_shift(pshi_outlook *o, pshi_series *s) {
     const pshi_shape *shape = o->shape;
     pshi_watch *w = &s->regular->watch;
-    int64_t at = w->shift[w->shifts - 1], n = (int64_t)shape->season[0], b;
-    int64_t oldest = o->closed - (int64_t)shape->ring + 1;
-    double squares = 0, x = season_ratio(s, shape, at), y;
-    uint32_t seen = 0, i;
+    int64_t at = w->shift[w->shifts - 1], n = (int64_t)shape->season[0];
+    double bar = bar_of(o, s, at), x[CONFIRM];
+    uint32_t i, beyond = 0;
 
-    oldest = oldest > s->start ? oldest : s->start;
-    for (b = at - n; b - (int64_t)shape->longest >= oldest; b -= n, seen++)
-        squares += season_ratio(s, shape, b) * season_ratio(s, shape, b);
-    for (i = 1; i < CONFIRM; i++) {
-        y = season_ratio(s, shape, at + (int64_t)i * n);
-        x = x * y <= 0 ? 0 : fabs(y) < fabs(x) ? y : x;
+    for (i = 0; i < CONFIRM; i++) {
+        x[i] = bar > 0 ? season_ratio(s, shape, at + (int64_t)i * n) : 0;
+        beyond += x[i] * x[i] > bar && x[i] * x[0] > 0;
     }
-    if (seen >= LEAST_SEASONS && fabs(x) > LEAST_SHIFT && x * x * seen > SURE * SURE * squares)
+    if (beyond)
         s->regular->fit_at = 0;
-    else
-        w->shifts--;
+    if (beyond == CONFIRM)
+        return;
+    w->shifts--;
+    for (i = 0; i < CONFIRM; i++)
+        if (x[i] * x[i] > bar)
+            mask_all(s, shape, at + (int64_t)i * n, at + (int64_t)(i + 1) * n, 1);
 }
 
 /* @return what the rhythm should learn in place of y; *masked tells the fits. */
@@ -175,11 +215,13 @@ static double judge_value(pshi_outlook *o, pshi_series *s, double y, int *masked
     uint32_t run = (w->outlier.side & 0x7fffffffu) + 1, said;
     double z;
 
-    learn_drift(o, s, fmin(fabs((double)w->error), MOST_SIZE));
+    if (pshi_series_age(s, o->closed) >= 2 * (int64_t)o->shape->longest) /* before that fits change errors */
+        learn_drift(o, s, fmin(fabs((double)w->error), MOST_SIZE));
     said = pshi_outlier_observe(&w->outlier, (double)w->error, 0, 1);
     if (said & PSHI_OUTLIER_LEVEL)
         accept_shift(o, s, run < o->shape->season[0] ? run : o->shape->season[0], y);
-    if (!(said & PSHI_OUTLIER_MASK))
+    /* Just after a shift what lies on its side is the new level, however far from the forecast. */
+    if (!(said & PSHI_OUTLIER_MASK) || (is_pending(o, w) && (w->error > 0) == (int)w->up))
         return y;
     *masked = 1;
     raise_alert(o, s, PSH_ALERT_OUTLIER, y, (double)w->expected);
@@ -216,7 +258,7 @@ double pshi_watch_close(pshi_outlook *o, pshi_series *s, double y) {
     } else {
         residual = w->base >= 0 ? y - (double)w->base : (double)NAN;
         w->inside = 0;
-        if (w->unit > 0)
+        if (w->unit > 0 && pshi_series_age(s, o->closed) >= (int64_t)o->shape->longest)
             learned = judge_value(o, s, y, &masked);
     }
     set_mask(s->regular, pshi_slot(o->closed, o->shape->ring), masked);

@@ -32,6 +32,7 @@ void pshi_watch_fields(pshi_fields *io, pshi_watch *w) {
     pshi_field_u32(io, &w->day, 0, UINT32_MAX);
     pshi_field_u32(io, &w->inside, 0, UINT32_MAX);
     pshi_field_u32(io, &w->shifts, 0, PSHI_SHIFTS);
+    pshi_field_u32(io, &w->up, 0, 1);
     for (i = 0; i < w->shifts; i++)
         pshi_field_i64(io, &w->shift[i], i ? w->shift[i - 1] : INT64_MIN, INT64_MAX);
 }

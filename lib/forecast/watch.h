@@ -24,7 +24,7 @@ typedef struct pshi_watch {
     uint32_t day;            /* low bits */
     uint32_t inside;         /* buckets in a row that events were in, saturating */
     uint32_t shifts;         /* of shift[], ascending */
-    uint32_t reserved;
+    uint32_t up;             /* 1 if the latest shift went up */
     int64_t shift[PSHI_SHIFTS]; /* first buckets of new levels */
 } pshi_watch;
 
