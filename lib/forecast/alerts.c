@@ -184,8 +184,8 @@ static double bar_of(const pshi_outlook *o, const pshi_series *s, int64_t at) {
 }
 
 /*
- * Some short seasons after a shift: is each beyond what short seasons differ by from week to week, to one side? Then a
- * fit forgets the level before. Else what was beyond was an excursion, and a fit forgets that.
+ * Some short seasons after a shift: is each beyond what short seasons differ by from week to week, about as far as the
+ * first? Then a fit forgets the level before. Else what was beyond was an excursion, and a fit forgets that.
  */
 static void confirm_shift(pshi_outlook *o, pshi_series *s) {
     const pshi_shape *shape = o->shape;
@@ -196,16 +196,16 @@ static void confirm_shift(pshi_outlook *o, pshi_series *s) {
 
     for (i = 0; i < CONFIRM; i++) {
         x[i] = bar > 0 ? season_ratio(s, shape, at + (int64_t)i * n) : 0;
-        beyond += x[i] * x[i] > bar && x[i] * x[0] > 0;
+        beyond += x[i] * x[i] > bar && x[i] * x[0] > 0.5 * x[0] * x[0] && x[i] * x[0] < 2 * x[0] * x[0];
     }
-    if (beyond)
+    w->shifts -= beyond < CONFIRM;
+    for (i = 0; i < CONFIRM; i++) {
+        if (!(x[i] * x[i] > bar))
+            continue;
         s->regular->fit_at = 0;
-    if (beyond == CONFIRM)
-        return;
-    w->shifts--;
-    for (i = 0; i < CONFIRM; i++)
-        if (x[i] * x[i] > bar)
+        if (beyond < CONFIRM)
             mask_all(s, shape, at + (int64_t)i * n, at + (int64_t)(i + 1) * n, 1);
+    }
 }
 
 /* @return what the rhythm should learn in place of y; *masked tells the fits. */

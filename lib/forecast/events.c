@@ -140,6 +140,7 @@ psh_status psh_forecaster_add_event(psh_forecaster *f, const psh_event *e, psh_e
     psh_event read;
     pshi_event inner;
     psh_status st;
+    int first;
 
     if (!f || !e)
         return pshi_fail(err, PSH_E_INVALID, f ? "event" : "f", "is NULL");
@@ -148,12 +149,17 @@ psh_status psh_forecaster_add_event(psh_forecaster *f, const psh_event *e, psh_e
         return st;
     if ((st = check_event_scope(f, &read.scope, err)) != PSH_OK)
         return st;
+    first = !f->signals.calendar;
     if (need_calendar(f) != PSH_OK)
         return pshi_fail(err, PSH_E_NOMEM, "", "no memory for the calendar");
     inner = to_inner(&read);
     st = pshi_calendar_add(f->signals.calendar, &inner, err);
-    if (st == PSH_OK)
+    if (st == PSH_OK) {
         events_changed(f);
+    } else if (first) {
+        pshi_calendar_destroy(f->signals.calendar);
+        f->signals.calendar = NULL;
+    }
     return st;
 }
 

@@ -215,7 +215,7 @@ static void one_off_is_never_repeated(void **state) {
     untold_week = forecast_ratio(y.f, &table, 31 * 24);
     print_message("a week after: told %.3f, untold %.3f\n", told_week, untold_week);
     assert_true(fabs(told_week - 1) < 0.1);
-    assert_true(fabs(told_week - 1) <= fabs(untold_week - 1) + 0.02);
+    assert_true(fabs(untold_week - 1) < 0.15); /* nor by those that were not told: an excursion is masked */
     assert_true(fabs(forecast_ratio(x.f, &table, 33 * 24) - 1) < 0.15); /* of its kind, and knows nothing */
     shut(&y);
     shut(&x);
