@@ -29,7 +29,7 @@ typedef struct psh_event {
     uint32_t every;          /**< PSH_EVENT_ONCE and so on */
     uint64_t id;             /**< not 0, one event each */
     uint64_t kind;           /**< not 0: events of one kind are alike */
-    psh_subject scope;       /**< kind 0: all; TABLE: all of a table; TENANT, LABEL: the one, table PSH_NONE = in all */
+    psh_subject scope;       /**< kind 0: all; TABLE: all of it; TENANT, LABEL: that one, table PSH_NONE = in all */
     int64_t from;            /**< of the first window */
     int64_t to;              /**< > from, at most until the next window (28 days monthly, 365 yearly) */
     int64_t every_ns;        /**< PSH_EVENT_SPAN only, else 0 */
@@ -43,9 +43,9 @@ typedef struct psh_event {
 /** @return a 64-bit hash of a kind's name; never 0. */
 PSH_API uint64_t psh_event_kind(const char *name);
 /**
- * From now on forecasts reckon with it. Its buckets teach effects and not seasons, whether they are past or to come.
+ * From now on forecasts reckon with it. Its buckets, past or to come, teach effects and not seasons.
  * @param e  copied
- * @return PSH_OK, PSH_E_INVALID, PSH_E_EXISTS (the id, or all else the same), PSH_E_LIMIT (max_events), PSH_E_NOMEM.
+ * @return PSH_OK, PSH_E_INVALID, PSH_E_EXISTS (the id, or all but it), PSH_E_LIMIT (max_events), PSH_E_NOMEM.
  */
 PSH_API psh_status psh_forecaster_add_event(psh_forecaster *f, const psh_event *e, psh_error *err);
 /** What it taught about its kind stays. @return PSH_OK, PSH_E_NOT_FOUND, PSH_E_INVALID. */
@@ -75,7 +75,8 @@ PSH_API psh_status psh_forecaster_event(
  * @param scope  kind 0: all tables; TABLE: writes and queries of one; else one series
  * @return PSH_OK, PSH_E_INVALID, PSH_E_EXISTS, PSH_E_LIMIT (max_metrics), PSH_E_NOMEM.
  */
-PSH_API psh_status psh_forecaster_add_metric(psh_forecaster *f, uint64_t id, const psh_subject *scope, psh_error *err);
+PSH_API psh_status psh_forecaster_add_metric(
+    psh_forecaster *f, uint64_t id, const psh_subject *scope, psh_error *err);
 /**
  * O(metrics). Values of one bucket are averaged; a bucket without a value is unknown.
  * @param value  finite, at most 2^100 in size
@@ -95,13 +96,13 @@ typedef struct psh_metric_info {
     uint32_t used;           /**< 1: forecasts are corrected by it */
     uint32_t reserved;
 } psh_metric_info;
-/** By index, in the order of adding. @return PSH_OK, PSH_E_NOT_FOUND (metric, or not looked at yet), PSH_E_INVALID. */
+/** By index, in the order of adding. @return PSH_OK, PSH_E_NOT_FOUND (or not looked at yet), PSH_E_INVALID. */
 PSH_API psh_status psh_forecaster_metric(
     const psh_forecaster *f, const psh_subject *subject, size_t i, psh_metric_info *out);
 
 #define PSH_ALERT_OUTLIER 1        /**< one value far from its forecast; it teaches nothing */
 #define PSH_ALERT_LEVEL_SHIFT 2    /**< several: it is the new level, and is learned */
-#define PSH_ALERT_ERROR_DRIFT 3    /**< errors grow; value, expected: size of the last and the usual, in deviations */
+#define PSH_ALERT_ERROR_DRIFT 3    /**< errors grow; value, expected: the last size and the usual, in deviations */
 #define PSH_ALERT_NO_SKILL 4       /**< no better than the seasonal naive; value, expected: mean errors of both */
 #define PSH_ALERT_SKILL_BACK 5     /**< better again */
 #define PSH_ALERT_COVERAGE_DRIFT 6 /**< fewer values inside the central 90 % than 80 %; value: the share */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A bucket closes: is its value odd, has the level shifted, do errors grow, is there skill? What events or oddness
- * made teaches no season. Drift: one-sided CUSUM (Page, "Continuous inspection schemes", Biometrika 1954) of sizes of
- * standardised errors against their slow mean.
+ * made teaches no season. Drift: one-sided CUSUM (Page, "Continuous inspection schemes", Biometrika 1954) of sizes
+ * of standardised errors against their slow mean.
  */
 #include <math.h>
 #include <string.h>
@@ -80,10 +80,10 @@ static void learn_drift(pshi_outlook *o, pshi_series *s, double size) {
 void pshi_watch_error(const pshi_outlook *o, pshi_series *s, double error, double unit, double mean) {
     pshi_watch *w = &s->regular->watch;
     const pshi_track *own = &s->regular->track[0], *pool = &o->calibration->track[s->subject.kind][0];
-    double wide = error >= 0 ? pshi_track_quantile(own, pool, FAR_TAIL) : -pshi_track_quantile(own, pool, 1 - FAR_TAIL);
+    double wide = pshi_track_quantile(own, pool, error >= 0 ? FAR_TAIL : 1 - FAR_TAIL);
 
     /* Errors with fat tails are measured by their own tail; none by less than the model's deviation. */
-    wide = wide > FAR_NORMAL ? wide / FAR_NORMAL : 1;
+    wide = fabs(wide) > FAR_NORMAL ? fabs(wide) / FAR_NORMAL : 1;
     w->error = (float)fmin(fmax(error / wide, -1e9), 1e9);
     w->unit = (float)fmin(unit * wide, 1e9);
     w->expected = (float)mean;
@@ -102,7 +102,8 @@ static void check_skill(pshi_outlook *o, pshi_series *s) {
     else if ((had & ~w->state) >> PSH_ALERT_NO_SKILL & 1)
         raise_alert(o, s, PSH_ALERT_SKILL_BACK, t->error / t->weight, t->naive / t->weight);
     inside = t->inside;
-    if (begins(w, PSH_ALERT_COVERAGE_DRIFT, inside < LEAST_COVERAGE * t->weight, inside > BACK_COVERAGE * t->weight))
+    if (begins(
+            w, PSH_ALERT_COVERAGE_DRIFT, inside < LEAST_COVERAGE * t->weight, inside > BACK_COVERAGE * t->weight))
         raise_alert(o, s, PSH_ALERT_COVERAGE_DRIFT, inside / t->weight, 0.9);
 }
 
@@ -184,8 +185,8 @@ static double bar_of(const pshi_outlook *o, const pshi_series *s, int64_t at) {
 }
 
 /*
- * Some short seasons after a shift: is each beyond what short seasons differ by from week to week, about as far as the
- * first? Then a fit forgets the level before. Else what was beyond was an excursion, and a fit forgets that.
+ * Some short seasons after a shift: is each beyond what short seasons differ by from week to week, about as far as
+ * the first? Then a fit forgets the level before. Else what was beyond was an excursion, and a fit forgets that.
  */
 static void confirm_shift(pshi_outlook *o, pshi_series *s) {
     const pshi_shape *shape = o->shape;
@@ -231,8 +232,8 @@ static double judge_value(pshi_outlook *o, pshi_series *s, double y, int *masked
 }
 
 /*
- * In an event the rhythm goes on with its own forecast: the value, freed of a factor that is not yet known well, would
- * teach it the event. After a season of that its level would be stale, and the value is the lesser evil.
+ * In an event the rhythm goes on with its own forecast: the value, freed of a factor that is not yet known well,
+ * would teach it the event. After a season of that its level would be stale, and the value is the lesser evil.
  */
 static double event_value(pshi_outlook *o, pshi_series *s, double y) {
     pshi_watch *w = &s->regular->watch;
@@ -272,7 +273,7 @@ double pshi_watch_close(pshi_outlook *o, pshi_series *s, double y) {
     return learned;
 }
 
-/* Where a bucket is to be replaced: the mean of the same place a season before and after, where those are whole. */
+/* What replaces a masked bucket: the mean of the same place a season before and after, where those are whole. */
 static float without(const float *y, const uint8_t *skip, uint32_t n, uint32_t m, uint32_t i) {
     float sum = 0, count = 0;
     uint32_t k;
@@ -288,7 +289,7 @@ static float without(const float *y, const uint8_t *skip, uint32_t n, uint32_t m
     return count > 0 ? sum : y[i];
 }
 
-/* Values before a shift are brought to the level after it: as the next season is to the one before, place by place. */
+/* Values before a shift are brought to the level after it: as the season after is to the one before. */
 static void rescale(float *y, uint32_t n, uint32_t at, uint32_t until, uint32_t m) {
     double before = 1, after = 1, by;
     uint32_t i, end = until - at < m ? until : at + m;

@@ -160,7 +160,8 @@ static uint64_t map_bytes(const pshi_idmap *m) {
 
 uint64_t pshi_forecaster_bytes(const psh_forecaster *f) {
     return sizeof *f + pshi_outlook_bytes(&f->shape) + f->observer_bytes + f->store.bytes
-         + pshi_signals_bytes(&f->signals, &f->shape) + f->store.cap * sizeof *f->store.list + map_bytes(&f->store.map)
+         + pshi_signals_bytes(&f->signals, &f->shape)
+         + f->store.cap * sizeof *f->store.list + map_bytes(&f->store.map)
          + f->templates.cap * sizeof *f->templates.list + f->templates.order_cap * sizeof *f->templates.order
          + map_bytes(&f->templates.map) + f->templates.bytes + pshi_workload_bytes(&f->workload)
          + (f->clusters.list ? PSHI_MOST_CLUSTERS * sizeof *f->clusters.list : 0)

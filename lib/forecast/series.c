@@ -34,7 +34,9 @@ size_t pshi_series_bytes(const pshi_shape *shape, uint32_t kind) {
 }
 
 size_t pshi_series_held(const pshi_shape *shape, const pshi_series *s) {
-    return sizeof *s + (s->regular ? regular_bytes(shape) + pshi_watch_held(&s->regular->watch) : 0) + (s->far ? shape->open * sizeof(double) : 0);
+    size_t regular = s->regular ? regular_bytes(shape) + pshi_watch_held(&s->regular->watch) : 0;
+
+    return sizeof *s + regular + (s->far ? shape->open * sizeof(double) : 0);
 }
 
 static pshi_regular *make_regular(psh_env *env, const pshi_shape *shape) {

@@ -46,7 +46,7 @@ uint64_t pshi_signals_bytes(const pshi_signals *g, const pshi_shape *shape);
 
 /* events.c */
 
-/** To be called when time moves on or events change: which events matter from bucket `from` to those forecast at `to`. */
+/** When time moves on or events change: which events matter from bucket `from` to those forecast at `to`. */
 void pshi_events_focus(pshi_signals *g, const pshi_shape *shape, int64_t from, int64_t to);
 /** Room for what a series will learn of events in buckets [from, to). @return PSH_OK, PSH_E_NOMEM. */
 psh_status pshi_events_prepare(

@@ -204,7 +204,9 @@ int pshi_calendar_is(const pshi_calendar *c, uint32_t most_events, int64_t seaso
 }
 
 size_t pshi_calendar_bytes(const pshi_calendar *c) {
-    size_t i, n = sizeof *c + c->cap * sizeof *c->events + c->near_cap * sizeof *c->near + c->table_cap * sizeof *c->tables;
+    size_t i, n = sizeof *c + c->cap * sizeof *c->events + c->table_cap * sizeof *c->tables;
+
+    n += c->near_cap * sizeof *c->near;
 
     for (i = 0; i < c->table_count; i++)
         n += c->tables[i].slots * sizeof *c->tables[i].slot;
