@@ -12,8 +12,8 @@
 #include "forecast/forecaster.h"
 #include "math/stats.h"
 
-#define FAR_TAIL 0.99    /* the forecast's quantile beyond which a value is an outlier's candidate ... */
-#define FAR_NORMAL 2.3263478740408408 /* ... and the normal law's */
+#define FAR_TAIL 0.01    /* share of values that the forecast's far quantiles leave outside on a side ... */
+#define FAR_NORMAL 2.3263478740408408 /* ... and where the normal law has those */
 #define MOST_SIZE 4.0    /* of an error, for drift */
 #define ALLOWED 0.5      /* deviations of sizes that are usual */
 #define ALARM 12.0       /* the sum that tells, in those */
@@ -80,7 +80,7 @@ static void learn_drift(pshi_outlook *o, pshi_series *s, double size) {
 void pshi_watch_error(const pshi_outlook *o, pshi_series *s, double error, double unit, double mean) {
     pshi_watch *w = &s->regular->watch;
     const pshi_track *own = &s->regular->track[0], *pool = &o->calibration->track[s->subject.kind][0];
-    double wide = pshi_track_quantile(own, pool, error >= 0 ? FAR_TAIL : 1 - FAR_TAIL);
+    double wide = pshi_track_quantile(own, pool, error >= 0 ? 1 - FAR_TAIL : FAR_TAIL);
 
     /* Errors with fat tails are measured by their own tail; none by less than the model's deviation. */
     wide = fabs(wide) > FAR_NORMAL ? fabs(wide) / FAR_NORMAL : 1;
