@@ -37,6 +37,8 @@ typedef struct psh_forecaster_options {
     uint32_t history;        /**< closed buckets kept for refits, 2 bytes each per active series; at least
                               *   2 season_long + 2, default 6 season_long + 2 */
     uint32_t max_key_sketches; /**< subjects whose keys are kept, <= 65536; default 64 */
+    uint32_t max_hot;        /**< series, the busiest, that get more members; default 256 */
+    uint32_t network;        /**< cells of an LSTM that hot series share, a multiple of 8 up to 256; 0: none */
 } psh_forecaster_options;
 
 /** Writes the defaults into the first `size` bytes of *o. @return PSH_OK, PSH_E_INVALID. */
