@@ -94,6 +94,8 @@ static void score_group(pshi_outlook *o, pshi_series *s, uint32_t g, double y) {
     if (naive >= 0)
         tally_up(&s->regular->tally, shape, g, made, y, naive);
     learn_error(o, s, g, (double)made->mean, y);
+    if (s->hot && !(o->signals->near && pshi_events_mask(o, &s->subject))) /* members know of no events */
+        pshi_hot_score(s->hot, g, (uint32_t)(made - s->regular->made[0]), y);
     if (made->raw >= 0)
         pshi_calibrate_learn(
             o->calibration, &o->calibration->moment, (double)made->raw, (double)made->shown, y > (double)made->bar);
@@ -148,6 +150,8 @@ static void learn(pshi_outlook *o, pshi_series *s, double y) {
     y = pshi_watch_close(o, s, y);
     if (s->regular->fitted)
         pshi_rhythm_update(s->regular->rhythm, y);
+    if (s->hot)
+        pshi_hot_update(s->hot, y);
 }
 
 static int may_be_zone(const pshi_series *s) {
@@ -168,6 +172,14 @@ static void predict_moment(pshi_outlook *o, const pshi_series *s, uint32_t lead,
     made->shown = (float)pshi_calibrate(&o->calibration->moment, raw);
 }
 
+static void note_said(const pshi_outlook *o, pshi_series *s, uint32_t lead, const pshi_made *made) {
+    float *to = s->hot->made + (size_t)(made - s->regular->made[0]) * PSHI_HOT_MEMBERS;
+    uint32_t k;
+
+    for (k = 0; k < PSHI_HOT_MEMBERS; k++)
+        to[k] = (float)o->said[k][lead - 1];
+}
+
 /* o->closed is the bucket after the one that closed. */
 static void forecast_group(pshi_outlook *o, pshi_series *s, uint32_t g) {
     uint32_t lead = o->shape->lead[g];
@@ -180,6 +192,8 @@ static void forecast_group(pshi_outlook *o, pshi_series *s, uint32_t g) {
     made->low = (float)pshi_series_quantile(o, s, lead, mean, 0.05);
     made->high = (float)pshi_series_quantile(o, s, lead, mean, 0.95);
     predict_moment(o, s, lead, made);
+    if (s->hot && o->of == s)
+        note_said(o, s, lead, made);
 }
 
 static void forecast_next(pshi_outlook *o, pshi_series *s) {
@@ -262,6 +276,7 @@ psh_status pshi_series_fit(psh_env *env, pshi_series *s, const pshi_outlook *o) 
     }
     st = pshi_events_skip(env, o, &s->subject, n, skip);
     pshi_watch_clean(s, shape, closed, n, y, skip);
+    st = s->hot ? pshi_hot_fit(env, s->hot, shape, y, skip, n) : PSH_OK;
     if (st == PSH_OK)
         st = pshi_rhythm_fit(env, y, n, skip, shape->season, shape->lead[shape->groups - 1], s->regular->rhythm);
     pshi_free(env, y);

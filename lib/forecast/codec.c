@@ -129,15 +129,17 @@ static int has_far(const pshi_series *s, const pshi_shape *shape) {
 void pshi_series_put(pshi_writer *w, const pshi_series *series, const pshi_shape *shape) {
     pshi_series *s = (pshi_series *)(uintptr_t)series; /* fields writes from it only */
     pshi_fields io = { w, NULL };
-    uint32_t parts = (s->regular ? 1u : 0) | (has_far(s, shape) ? 2u : 0);
+    uint32_t parts = (s->regular ? 1u : 0) | (has_far(s, shape) ? 2u : 0) | (s->hot ? 4u : 0);
 
-    parts |= s->regular && s->regular->watch.lead ? 4u : 0;
-    pshi_field_u32(&io, &parts, 0, 7);
+    parts |= s->regular && s->regular->watch.lead ? 8u : 0;
+    pshi_field_u32(&io, &parts, 0, 15);
     core_fields(&io, s);
     if (parts & 2)
         far_fields(&io, s, shape);
     if (s->regular)
         regular_fields(&io, s->regular, shape);
+    if (s->hot)
+        pshi_hot_put(w, s->hot, shape);
     if (s->regular && s->regular->watch.lead)
         pshi_leadlag_save(s->regular->watch.lead, w);
 }
@@ -147,9 +149,11 @@ psh_status pshi_series_get(
     pshi_fields io = { NULL, c };
     uint32_t parts;
 
-    pshi_field_u32(&io, &parts, 0, 7);
+    pshi_field_u32(&io, &parts, 0, 15);
     core_fields(&io, s);
-    if (parts & 4 && (!(parts & 1) || !pshi_metrics_any(g, &s->subject)))
+    if ((parts & 5) == 4) /* hot is regular, too */
+        pshi_read_bad(c);
+    if (parts & 8 && (!(parts & 1) || !pshi_metrics_any(g, &s->subject)))
         pshi_read_bad(c);
     if (!(parts & 1) && !pshi_kind_may_be_sparse(s->subject.kind))
         pshi_read_bad(c);
@@ -163,7 +167,12 @@ psh_status pshi_series_get(
         return PSH_E_NOMEM;
     if (parts & 1)
         regular_fields(&io, s->regular, shape);
-    if (parts & 4 && c->status == PSH_OK && pshi_metrics_load(g, shape, c, &s->regular->watch.lead) != PSH_OK)
+    if (parts & 4 && c->status == PSH_OK) {
+        s->hot = pshi_hot_create(env, shape);
+        if (!s->hot || pshi_hot_get(env, c, s->hot, shape) == PSH_E_NOMEM)
+            return PSH_E_NOMEM;
+    }
+    if (parts & 8 && c->status == PSH_OK && pshi_metrics_load(g, shape, c, &s->regular->watch.lead) != PSH_OK)
         return PSH_E_NOMEM;
     return c->status;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "forecast/forecaster.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/checked.h"
@@ -15,7 +16,7 @@
 
 static const psh_forecaster_options defaults = {
     sizeof(psh_forecaster_options), 0, PSH_HOUR, 24, 168, 48, 4096, 65536, 131072, UINT64_C(1) << 30, PSH_HOUR,
-    0, 64, 1024, 8, 256, 0
+    0, 64, 256, 0, 1024, 8, 256, 0
 };
 
 psh_status psh_forecaster_options_init(psh_forecaster_options *o, uint32_t size) {
@@ -50,6 +51,8 @@ static void fill_in(psh_forecaster_options *o) {
         o->lateness_ns = most_late(o) < defaults.lateness_ns ? most_late(o) : defaults.lateness_ns;
     if (o->lateness_ns < 0)
         o->lateness_ns = 0;
+    if (!o->max_hot)
+        o->max_hot = defaults.max_hot;
     if (!o->max_key_sketches)
         o->max_key_sketches = defaults.max_key_sketches;
     if (!o->max_events)
@@ -81,6 +84,8 @@ static psh_status check_values(const psh_forecaster_options *o, psh_error *err) 
         return pshi_fail(err, PSH_E_INVALID, "max_metrics", "at most 64");
     if (o->lateness_ns / o->bucket_ns >= PSHI_MAX_OPEN / 2)
         return pshi_fail(err, PSH_E_INVALID, "lateness_ns", "must be 0 to 8191 buckets");
+    if (o->network % 8 || o->network > PSHI_LSTM_MOST_WIDTH)
+        return pshi_fail(err, PSH_E_INVALID, "network", "must be a multiple of 8 up to 256, or 0");
     if (o->max_key_sketches > 65536)
         return pshi_fail(err, PSH_E_INVALID, "max_key_sketches", "must be at most 65536");
     return PSH_OK;
@@ -120,6 +125,13 @@ psh_status pshi_forecaster_make(
     f->templates.fold = o->season_long < PSHI_MOST_FOLD ? o->season_long : PSHI_MOST_FOLD;
     f->folding.latest = -PSHI_MOST_SLOT; /* before all requests */
     pshi_keys_init(&f->keys, o);
+    f->hot_bar = HUGE_VAL;
+    if (pshi_heat_network(f) != PSH_OK) {
+        pshi_signals_free(&f->signals);
+        pshi_outlook_free(env, &f->outlook);
+        pshi_free(env, f);
+        return pshi_fail(err, PSH_E_NOMEM, "", "no memory for the forecaster");
+    }
     f->outlook.signals = &f->signals;
     f->schema = psh_schema_ref(schema);
     f->now = PSH_TIME_NONE;
@@ -149,6 +161,7 @@ void psh_forecaster_destroy(psh_forecaster *f) {
     pshi_clusters_free(f->env, &f->clusters);
     pshi_keys_free(f->env, &f->keys);
     psh_schema_unref(f->schema);
+    pshi_lstm_destroy(f->outlook.net);
     pshi_outlook_free(f->env, &f->outlook);
     pshi_signals_free(&f->signals);
     pshi_free(f->env, f);
@@ -215,6 +228,9 @@ static void close_buckets(psh_forecaster *f, int64_t target) {
     pshi_metrics_close(&f->signals, &f->shape, from, target);
     f->outlook.closed = target;
     f->outlook.of = NULL;
+    if (pshi_floor_div(from, f->shape.season[0]) != pshi_floor_div(target, f->shape.season[0]))
+        pshi_heat_measure(f);
+    pshi_heat_lessons(f, target - from);
 }
 
 /* What closing buckets will need of memory for events, before anything is changed. */
@@ -255,9 +271,10 @@ static psh_status change_tier(psh_forecaster *f, pshi_series *s, int wants) {
     uint64_t before = pshi_series_held(&f->shape, s);
     psh_status st = PSH_OK;
 
-    if (wants < 0)
+    if (wants < 0) {
+        f->store.hot -= s->hot != NULL;
         pshi_series_demote(f->env, s);
-    else if (pshi_forecaster_bytes(f) + pshi_series_bytes(&f->shape, PSH_SUBJECT_TABLE) <= f->o.max_bytes)
+    } else if (pshi_forecaster_bytes(f) + pshi_series_bytes(&f->shape, PSH_SUBJECT_TABLE) <= f->o.max_bytes)
         st = pshi_series_promote(f->env, s, &f->shape, f->outlook.closed);
     f->store.bytes += pshi_series_held(&f->shape, s) - before;
     return st;
@@ -286,6 +303,8 @@ static psh_status attend(psh_forecaster *f, pshi_series *s, uint32_t *budget) {
     if (wants)
         st = change_tier(f, s, wants);
     if (st == PSH_OK)
+        st = pshi_heat_apply(f, s);
+    if (st == PSH_OK)
         st = look_at_metrics(f, s);
     if (st != PSH_OK || !pshi_series_due(s, f->outlook.closed))
         return st;
@@ -307,7 +326,7 @@ static psh_status refit(psh_forecaster *f, uint32_t budget) {
             return st;
         f->cursor++;
     }
-    return PSH_OK;
+    return pshi_heat_train(f, &budget);
 }
 
 psh_status psh_forecaster_step(psh_forecaster *f, int64_t now, uint32_t budget) {

@@ -25,6 +25,8 @@ static psh_status get_options(pshi_cursor *c, psh_forecaster_options *out, psh_e
     if (!o.lateness_ns)
         o.lateness_ns = -1; /* in options 0 asks for the default */
     o.max_key_sketches = pshi_get_u32(c);
+    o.max_hot = pshi_get_u32(c);
+    o.network = pshi_get_u32(c);
     o.max_events = pshi_get_u32(c);
     o.max_metrics = pshi_get_u32(c);
     o.max_alerts = pshi_get_u32(c);
@@ -66,7 +68,21 @@ static void get_shown(pshi_cursor *c, pshi_shown *s) {
     }
 }
 
+/* The network of the options is replaced by the one that learned. */
+static psh_status get_network(pshi_cursor *c, psh_forecaster *f) {
+    pshi_lstm *net = pshi_lstm_load(f->env, c);
+
+    if (!net)
+        return PSH_E_NOMEM;
+    if (memcmp(pshi_lstm_shape_of(net), pshi_lstm_shape_of(f->outlook.net), sizeof(pshi_lstm_shape)) != 0)
+        pshi_read_bad(c);
+    pshi_lstm_destroy(f->outlook.net);
+    f->outlook.net = net;
+    return PSH_OK;
+}
+
 static psh_status get_state(pshi_cursor *c, psh_forecaster *f) {
+    psh_status st = PSH_OK;
     pshi_fields io = { NULL, c };
     uint8_t flags = pshi_get_u8(c);
 
@@ -82,6 +98,10 @@ static psh_status get_state(pshi_cursor *c, psh_forecaster *f) {
     get_calibrator(c, &f->calibration.moment);
     get_shown(c, &f->calibration.shown);
     pshi_calibration_track_fields(&io, &f->calibration);
+    pshi_field_f64(&io, &f->hot_bar, 0, 1e300);
+    pshi_field_u32(&io, &f->lessons, 0, 256);
+    if (f->outlook.net && c->status == PSH_OK)
+        st = get_network(c, f);
     if (flags > 3 || flags == 2 || (f->stepped && f->now == PSH_TIME_NONE))
         pshi_read_bad(c);
     /* The least bucket is 1 ms: what lies outside cannot be a bucket of any time. */
@@ -89,7 +109,7 @@ static psh_status get_state(pshi_cursor *c, psh_forecaster *f) {
         pshi_read_bad(c);
     if (f->outlook.closed > INT64_MAX / 1000000 + 1 || f->outlook.closed < INT64_MIN / 1000000 - PSHI_MAX_OPEN)
         pshi_read_bad(c);
-    return pshi_read_end(c);
+    return st == PSH_OK ? pshi_read_end(c) : st;
 }
 
 static int subject_fits(const psh_forecaster *f, const psh_subject *s) {
@@ -124,6 +144,7 @@ static psh_status get_one_series(pshi_cursor *c, psh_forecaster *f, uint32_t *pl
     st->bytes -= pshi_series_held(&f->shape, s);
     status = pshi_series_get(f->env, c, s, &f->shape, &f->signals);
     st->bytes += pshi_series_held(&f->shape, s);
+    st->hot += s->hot != NULL;
     if (status == PSH_OK && pshi_series_held(&f->shape, s) > *left)
         status = PSH_E_LIMIT;
     if (status != PSH_OK)

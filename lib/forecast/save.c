@@ -20,6 +20,8 @@ static void put_options(pshi_writer *w, const psh_forecaster *f) {
     pshi_put_int(w, o->lateness_ns);
     pshi_put_u32(w, o->history);
     pshi_put_u32(w, o->max_key_sketches);
+    pshi_put_u32(w, o->max_hot);
+    pshi_put_u32(w, o->network);
     pshi_put_u32(w, o->max_events);
     pshi_put_u32(w, o->max_metrics);
     pshi_put_u32(w, o->max_alerts);
@@ -61,6 +63,10 @@ static void put_state(pshi_writer *w, const psh_forecaster *f) {
     for (i = 0; i < s->count; i++)
         pshi_put_f64(w, (double)s->p[i]);
     put_tracks(w, &f->calibration);
+    pshi_put_f64(w, f->hot_bar < 1e300 ? f->hot_bar : 1e300);
+    pshi_put_var(w, f->lessons);
+    if (f->outlook.net)
+        pshi_lstm_save(f->outlook.net, w);
 }
 
 /* A series and its place, which later calls depend on. */
