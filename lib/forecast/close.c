@@ -77,7 +77,7 @@ static void learn_error(pshi_outlook *o, pshi_series *s, uint32_t g, double mean
     error = (pshi_rhythm_z(r->rhythm, y) - pshi_rhythm_z(r->rhythm, mean)) / scale;
     spread = pshi_series_spread(s, o->shape, o->closed);
     if (g == 0)
-        pshi_watch_error(o, s, error / spread, scale * spread, mean);
+        pshi_watch_error(o, s, y, mean, error / spread, scale * spread);
     pshi_track_learn(&r->track[g], &o->calibration->track[s->subject.kind][g], error / spread);
     if (g == 0)
         learn_spread(r, o->shape, o->closed, error);
