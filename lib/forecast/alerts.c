@@ -14,7 +14,9 @@
 
 #define FAR_TAIL 0.01    /* share of values that the forecast's far quantiles leave outside on a side ... */
 #define FAR_NORMAL 2.3263478740408408 /* ... and where the normal law has those */
+#define LEAST_ERROR 0.01 /* of the forecast, and one more */
 #define MOST_SIZE 4.0    /* of an error, for drift */
+#define MOST_STEP 3.0    /* deviations of sizes that one counts at most: no few outliers are a drift */
 #define ALLOWED 0.5      /* deviations of sizes that are usual */
 #define ALARM 12.0       /* the sum that tells, in those */
 #define MOST_DRIFT 24.0  /* and the most it counts, so that it comes back in time */
@@ -66,7 +68,7 @@ static void learn_drift(pshi_outlook *o, pshi_series *s, double size) {
     var = (double)w->usual2 - (double)w->usual * (double)w->usual;
     sd = sqrt(var > 0 ? var : 0);
     if (w->errors >= o->shape->longest && sd > 0) {
-        w->drift += (float)((size - (double)w->usual) / sd - ALLOWED);
+        w->drift += (float)(fmin((size - (double)w->usual) / sd, MOST_STEP) - ALLOWED);
         w->drift = w->drift > 0 ? w->drift < (float)MOST_DRIFT ? w->drift : (float)MOST_DRIFT : 0;
         if (begins(w, PSH_ALERT_ERROR_DRIFT, (double)w->drift > ALARM, w->drift <= 0))
             raise_alert(o, s, PSH_ALERT_ERROR_DRIFT, size, (double)w->usual);
@@ -77,16 +79,18 @@ static void learn_drift(pshi_outlook *o, pshi_series *s, double size) {
     w->errors += w->errors < UINT32_MAX;
 }
 
-void pshi_watch_error(const pshi_outlook *o, pshi_series *s, double error, double unit, double mean) {
+void pshi_watch_error(const pshi_outlook *o, pshi_series *s, double y, double mean, double error, double unit) {
     pshi_watch *w = &s->regular->watch;
     const pshi_track *own = &s->regular->track[0], *pool = &o->calibration->track[s->subject.kind][0];
     double wide = pshi_track_quantile(own, pool, error >= 0 ? 1 - FAR_TAIL : FAR_TAIL);
 
     /* Errors with fat tails are measured by their own tail; none by less than the model's deviation. */
     wide = fabs(wide) > FAR_NORMAL ? fabs(wide) / FAR_NORMAL : 1;
-    w->error = (float)fmin(fmax(error / wide, -1e9), 1e9);
+    /* Nor is a hundredth much, however well the load was known. */
+    w->error = fabs(y - mean) > 1 + LEAST_ERROR * mean ? (float)fmin(fmax(error / wide, -1e9), 1e9) : 0;
     w->unit = (float)fmin(unit * wide, 1e9);
     w->expected = (float)mean;
+    w->size = (float)fmin(fabs(error), MOST_SIZE);
 }
 
 static void check_skill(pshi_outlook *o, pshi_series *s) {
@@ -217,7 +221,7 @@ static double judge_value(pshi_outlook *o, pshi_series *s, double y, int *masked
     double z;
 
     if (pshi_series_age(s, o->closed) >= 2 * (int64_t)o->shape->longest) /* before that fits change errors */
-        learn_drift(o, s, fmin(fabs((double)w->error), MOST_SIZE));
+        learn_drift(o, s, (double)w->size);
     said = pshi_outlier_observe(&w->outlier, (double)w->error, 0, 1);
     if (said & PSHI_OUTLIER_LEVEL)
         accept_shift(o, s, run < o->shape->season[0] ? run : o->shape->season[0], y);
@@ -269,7 +273,7 @@ double pshi_watch_close(pshi_outlook *o, pshi_series *s, double y) {
         pshi_metrics_observe(o, &s->subject, w->lead, residual);
     check_skill(o, s);
     w->base = -1;
-    w->unit = w->error = w->expected = 0;
+    w->unit = w->error = w->expected = w->size = 0;
     return learned;
 }
 

@@ -77,7 +77,7 @@ static void learn_error(pshi_outlook *o, pshi_series *s, uint32_t g, double mean
     error = (pshi_rhythm_z(r->rhythm, y) - pshi_rhythm_z(r->rhythm, mean)) / scale;
     spread = pshi_series_spread(s, o->shape, o->closed);
     if (g == 0)
-        pshi_watch_error(o, s, error / spread, scale * spread, mean);
+        pshi_watch_error(o, s, y, mean, error / spread, scale * spread);
     pshi_track_learn(&r->track[g], &o->calibration->track[s->subject.kind][g], error / spread);
     if (g == 0)
         learn_spread(r, o->shape, o->closed, error);
@@ -264,11 +264,12 @@ psh_status pshi_series_fit(psh_env *env, pshi_series *s, const pshi_outlook *o) 
     int64_t closed = o->closed, age = pshi_series_age(s, closed);
     uint32_t n = age < (int64_t)shape->ring ? (uint32_t)age : shape->ring, i, slot;
     float *y = pshi_alloc(env, n * (sizeof *y + 1));
-    uint8_t *skip = (uint8_t *)(y + n);
+    uint8_t *skip;
     psh_status st;
 
     if (!y)
         return PSH_E_NOMEM;
+    skip = (uint8_t *)(y + n);
     for (i = 0; i < n; i++) {
         slot = pshi_slot(closed - (int64_t)n + (int64_t)i, shape->ring);
         y[i] = pshi_history_value(s->regular->history[slot]);

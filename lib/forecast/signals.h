@@ -90,8 +90,8 @@ psh_status pshi_metrics_load(const pshi_signals *g, const pshi_shape *shape, psh
 
 /* alerts.c */
 
-/** The next bucket's error came: in deviations, which are `unit` in z of the rhythm, from the forecast mean. */
-void pshi_watch_error(const pshi_outlook *o, pshi_series *s, double error, double unit, double mean);
+/** The closing bucket was forecast: its error in deviations of the forecast, one being `unit` in z of the rhythm. */
+void pshi_watch_error(const pshi_outlook *o, pshi_series *s, double y, double mean, double error, double unit);
 /** What the closing bucket tells of values, errors and skill. @return what the rhythm should learn. */
 double pshi_watch_close(pshi_outlook *o, pshi_series *s, double y);
 /** Lets values that a fit will see forget shifts and what is skipped. @param y, skip  Shape [n], up to `closed` */

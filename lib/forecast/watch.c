@@ -17,7 +17,7 @@ size_t pshi_watch_held(const pshi_watch *w) {
     return w->lead ? pshi_leadlag_bytes(w->lead) : 0;
 }
 
-/* What holds between two buckets; error, unit and expected live while one closes. */
+/* What holds between two buckets; error, unit, expected and size live while one closes. */
 void pshi_watch_fields(pshi_fields *io, pshi_watch *w) {
     uint32_t i;
 

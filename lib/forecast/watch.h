@@ -15,6 +15,7 @@ typedef struct pshi_watch {
     float error;             /* of the bucket that closes, in deviations of its forecast */
     float unit;              /* that deviation, in z of the rhythm; 0: not forecast */
     float expected;          /* its forecast */
+    float size;              /* of the error, in the model's deviations */
     float drift;             /* one-sided CUSUM of sizes of errors, in their own deviations */
     float usual;             /* mean size of an error, and of its square */
     float usual2;

@@ -13,8 +13,8 @@
 static const psh_subject table = { PSH_SUBJECT_TABLE, 0, 0 };
 static const psh_forecaster_options small = {
     .struct_size = sizeof small, .bucket_ns = PSH_HOUR, .season_short = 4, .season_long = 8, .horizon = 6,
-    .max_templates = 4, .max_tenants = 4, .max_series = 16, .lateness_ns = PSH_HOUR, .max_key_sketches = 1, .max_hot = 2,
-    .max_events = 8, .max_metrics = 2, .max_alerts = 4
+    .max_templates = 4, .max_tenants = 4, .max_series = 16, .lateness_ns = PSH_HOUR,
+    .max_key_sketches = 1, .max_hot = 2,    .max_events = 8, .max_metrics = 2, .max_alerts = 4
 };
 
 typedef struct fixture {
