@@ -16,7 +16,7 @@
 #define OFTEN 25u          /* seasons that make a rhythm of a single one */
 #define LOOK_FROM 80u      /* values from which a season is looked for where none was given */
 #define MANY_PLACES 24u    /* a season of more places than this is left to fewer members */
-#define ZEROS 0.5          /* share of zeros that makes a series sparse */
+#define ZEROS 0.3          /* share of zeros that makes a series sparse */
 #define WIDER 1.2          /* members' own deviations take their parameters for known; chosen by rolling origin */
 
 typedef struct combined {
