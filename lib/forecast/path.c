@@ -101,15 +101,18 @@ static void combine_members(pshi_outlook *o, const pshi_series *s) {
     }
 }
 
-/* The whole path that will be asked for: as far as scores reach, or all there is. */
+/* The next bucket alone, or as far as scores reach, or all there is. */
 static void make_path(pshi_outlook *o, const pshi_series *s, uint32_t lead) {
     const pshi_shape *shape = o->shape;
     uint32_t enough = shape->lead[shape->groups - 1], i;
 
     enough = enough > shape->width ? enough : shape->width;
     o->of = s;
-    o->steps = lead <= enough ? enough : shape->max_lead;
-    pshi_rhythm_forecast(s->regular->rhythm, o->steps, o->work, o->mean);
+    o->steps = lead == 1 ? 1 : lead <= enough ? enough : shape->max_lead;
+    if (o->steps == 1)
+        o->mean[0] = pshi_rhythm_next(s->regular->rhythm);
+    else
+        pshi_rhythm_forecast(s->regular->rhythm, o->steps, o->work, o->mean);
     for (i = 0; i < o->steps; i++)
         o->mean[i] = at_most_load(o->mean[i]);
     if (s->hot)

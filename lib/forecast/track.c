@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "forecast/track.h"
 
-#include <math.h>
-
 #include "math/stats.h"
 
 #define OWN_RATE 0.04
@@ -23,7 +21,7 @@ void pshi_track_init(pshi_track *t) {
 
 static void move(float *own, float *pool, int missed, double tail) {
     double by = (missed ? 1 : 0) - tail;
-    float x = *own * (float)exp(OWN_RATE * by), y = *pool * (float)exp(POOL_RATE * by);
+    float x = *own * (float)(1 + OWN_RATE * by), y = *pool * (float)(1 + POOL_RATE * by);
 
     *own = x < LEAST ? LEAST : x > MOST ? MOST : x;
     *pool = y < LEAST ? LEAST : y > MOST ? MOST : y;

@@ -209,6 +209,58 @@ void pshi_rhythm_forecast(const pshi_rhythm *r, uint32_t steps, float *work, dou
     }
 }
 
+static float value_back(const pshi_rhythm *r, uint32_t lag) {
+    return decode(r->data[r->at >= lag ? r->at - lag : r->at + r->ring - lag]);
+}
+
+static float place_back(pshi_rhythm *r, uint32_t k, uint32_t back) {
+    uint32_t place = r->place[k];
+
+    return decode(profile_of(r, k)[place >= back ? place - back : place + r->season[k] - back]);
+}
+
+static float next_by_lags(pshi_rhythm *r) {
+    const float *c = r->coef;
+    float x = *c++;
+    uint32_t k;
+
+    for (k = 0; k < r->lag_count; k++)
+        x += *c++ * value_back(r, r->lag[k]);
+    for (k = 0; k < r->profiles; k++, c += 2)
+        x += c[0] * place_back(r, k, 0) + c[1] * place_back(r, k, 1);
+    return x < r->low ? r->low : x > r->high ? r->high : x;
+}
+
+static float next_by_profile(pshi_rhythm *r) {
+    uint32_t kept = 2 * r->season[0] + 1, at = r->seen % kept, k;
+    float x = 0, most = r->high - r->low;
+
+    for (k = 0; k < r->ar_count; k++)
+        x += r->ar[k] * decode(rest_of(r)[at >= r->ar_lag[k] ? at - r->ar_lag[k] : at + kept - r->ar_lag[k]]);
+    x = x < -most ? -most : x > most ? most : x;
+    return place_back(r, r->season[1] ? 1 : 0, 0) + x;
+}
+
+double pshi_rhythm_next(const pshi_rhythm *r) {
+    pshi_rhythm *w = (pshi_rhythm *)(uintptr_t)r; /* read only */
+    const float *weight = r->weight[0];
+    uint32_t m = pshi_rhythm_longest(r), s = r->season[0], k;
+    float z[PSHI_RHYTHM_MEMBERS] = { 0 };
+    double mean = 0;
+
+    if (weight[0] > 0 && r->members & 1)
+        z[0] = next_by_lags(w);
+    if (weight[1] > 0 && r->members & 2)
+        z[1] = next_by_profile(w);
+    z[2] = value_back(r, m ? m : 1);
+    z[3] = value_back(r, s ? s : 1);
+    z[4] = r->level;
+    for (k = 0; k < PSHI_RHYTHM_MEMBERS; k++)
+        if (weight[k] > 0)
+            mean += (double)weight[k] * pshi_rhythm_value(r, (double)z[k]);
+    return mean;
+}
+
 /* A season in use is the one there is room for, the long one only with the short. */
 static void field_seasons(pshi_fields *io, pshi_rhythm *r) {
     uint32_t used[2] = { r->season[0] != 0, r->season[1] != 0 };

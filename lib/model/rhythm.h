@@ -82,6 +82,8 @@ void pshi_rhythm_update(pshi_rhythm *r, double y);
 size_t pshi_rhythm_work(const pshi_rhythm *r, uint32_t steps);
 /** The next values. @param mean  Shape [steps] */
 void pshi_rhythm_forecast(const pshi_rhythm *r, uint32_t steps, float *work, double *mean);
+/** The next value alone: what a forecast of one step says, without its memory and most of its time. */
+double pshi_rhythm_next(const pshi_rhythm *r);
 /** Standard deviation of the error at a lead, in units of z. */
 double pshi_rhythm_scale(const pshi_rhythm *r, uint32_t lead);
 /** z of a value, and back. */
