@@ -35,7 +35,7 @@ typedef struct psh_forecaster_options {
     int64_t lateness_ns;     /**< how late an event may be and still count, < 8192 buckets; default 1 h, or as
                               *   long as short buckets allow; < 0: not at all */
     uint32_t history;        /**< closed buckets kept for refits, 2 bytes each per active series; at least
-                              *   2 season_long + 2, default 6 season_long + 2 */
+                              *   2 season_long + 2, default 12 season_long + 2 */
     uint32_t max_key_sketches; /**< subjects whose keys are kept, <= 65536; default 64 */
     uint32_t max_hot;        /**< series, the busiest, that get more members; default 256 */
     uint32_t network;        /**< cells of an LSTM that hot series share, a multiple of 8 up to 256; 0: none */

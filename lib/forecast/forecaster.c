@@ -46,7 +46,7 @@ static void fill_in(psh_forecaster_options *o) {
     if (!o->max_bytes)
         o->max_bytes = defaults.max_bytes;
     if (!o->history)
-        o->history = 6 * o->season_long + 2;
+        o->history = 12 * o->season_long + 2;
     if (!o->lateness_ns)
         o->lateness_ns = most_late(o) < defaults.lateness_ns ? most_late(o) : defaults.lateness_ns;
     if (o->lateness_ns < 0)
