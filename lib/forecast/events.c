@@ -10,6 +10,13 @@
 
 #define KIND_SEED UINT64_C(0x6576656e746b696e) /* apart from hashes of other things */
 
+_Static_assert(
+    PSH_EVENT_ONCE == PSHI_EVERY_NONE && PSH_EVENT_SPAN == PSHI_EVERY_SPAN && PSH_EVENT_WEEKLY == PSHI_EVERY_WEEK &&
+        PSH_EVENT_MONTHLY == PSHI_EVERY_MONTH && PSH_EVENT_YEARLY == PSHI_EVERY_YEAR &&
+        PSH_EVENT_DAY_LAST == PSHI_SHORT_LAST && PSH_EVENT_DAY_NEXT == PSHI_SHORT_NEXT &&
+        PSH_EVENT_DAY_SKIP == PSHI_SHORT_SKIP && PSH_EVENT_ONE_OFF == PSHI_EVENT_ONE_OFF,
+    "the calendar's own numbers");
+
 uint64_t psh_event_kind(const char *name) {
     return name ? pshi_nonzero(pshi_hash_seed(name, strlen(name), KIND_SEED)) : 1;
 }
