@@ -15,6 +15,7 @@
 #include <predshard/world.h>
 #include <predshard/host.h>
 #include <predshard/forecaster.h>
+#include <predshard/segments.h>
 #include <predshard/map.h>
 #include <predshard/tiers.h>
 #include <predshard/materializer.h>

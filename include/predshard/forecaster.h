@@ -37,6 +37,8 @@ typedef struct psh_forecaster_options {
     uint32_t history;        /**< closed buckets kept for refits, 2 bytes each per active series; at least
                               *   2 season_long + 2, default 6 season_long + 2 */
     uint32_t reserved;       /**< 0 */
+    uint32_t max_segments;   /**< segments of tenants that a table may have, <= 32; default 8; PSH_NONE = none */
+    uint32_t reserved2;      /**< 0 */
 } psh_forecaster_options;
 
 /** Writes the defaults into the first `size` bytes of *o. @return PSH_OK, PSH_E_INVALID. */

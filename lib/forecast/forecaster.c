@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "forecast/forecaster.h"
+#include "forecast/segment.h"
+#include "value/forecast.h"
 
 #include <string.h>
 
@@ -14,7 +16,8 @@
 #define MOST_LEAD (1 << 20)
 
 static const psh_forecaster_options defaults = {
-    sizeof(psh_forecaster_options), 0, PSH_HOUR, 24, 168, 48, 4096, 65536, 131072, UINT64_C(1) << 30, PSH_HOUR, 0, 0
+    sizeof(psh_forecaster_options), 0, PSH_HOUR, 24, 168, 48, 4096, 65536, 131072, UINT64_C(1) << 30, PSH_HOUR, 0, 0,
+    8, 0
 };
 
 psh_status psh_forecaster_options_init(psh_forecaster_options *o, uint32_t size) {
@@ -49,6 +52,8 @@ static void fill_in(psh_forecaster_options *o) {
         o->lateness_ns = most_late(o) < defaults.lateness_ns ? most_late(o) : defaults.lateness_ns;
     if (o->lateness_ns < 0)
         o->lateness_ns = 0;
+    if (!o->max_segments)
+        o->max_segments = defaults.max_segments;
 }
 
 static psh_status check_values(const psh_forecaster_options *o, psh_error *err) {
@@ -64,8 +69,10 @@ static psh_status check_values(const psh_forecaster_options *o, psh_error *err) 
         return pshi_fail(err, PSH_E_INVALID, "horizon", "must be 1 to season_long");
     if (o->history < 2 * o->season_long + 2 || o->history > PSHI_MAX_HISTORY)
         return pshi_fail(err, PSH_E_INVALID, "history", "must be 2 season_long + 2 to 2^20");
-    if (o->reserved)
+    if (o->reserved || o->reserved2)
         return pshi_fail(err, PSH_E_UNSUPPORTED, "reserved", "must be 0");
+    if (o->max_segments > 32 && o->max_segments != PSH_NONE)
+        return pshi_fail(err, PSH_E_INVALID, "max_segments", "must be at most 32, or PSH_NONE");
     if (o->lateness_ns / o->bucket_ns >= PSHI_MAX_OPEN / 2)
         return pshi_fail(err, PSH_E_INVALID, "lateness_ns", "must be 0 to 8191 buckets");
     return PSH_OK;
@@ -100,6 +107,8 @@ psh_status pshi_forecaster_make(
         pshi_free(env, f);
         return pshi_fail(err, PSH_E_NOMEM, "", "no memory for the forecaster");
     }
+    f->lender.store = &f->store;
+    f->lender.tenants = &f->tenants;
     f->schema = psh_schema_ref(schema);
     f->now = PSH_TIME_NONE;
     *out = f;
@@ -126,6 +135,8 @@ void psh_forecaster_destroy(psh_forecaster *f) {
     pshi_templates_free(f->env, &f->templates);
     psh_schema_unref(f->schema);
     pshi_outlook_free(f->env, &f->outlook);
+    pshi_tenants_free(f->env, &f->tenants);
+    pshi_lender_free(f->env, &f->lender);
     pshi_free(f->env, f);
 }
 
@@ -137,7 +148,8 @@ uint64_t pshi_forecaster_bytes(const psh_forecaster *f) {
     return sizeof *f + pshi_outlook_bytes(&f->shape) + f->observer_bytes + f->store.bytes
          + f->store.cap * sizeof *f->store.list + map_bytes(&f->store.map)
          + f->templates.cap * sizeof *f->templates.list + f->templates.order_cap * sizeof *f->templates.order
-         + map_bytes(&f->templates.map);
+         + map_bytes(&f->templates.map) + pshi_tenants_bytes(&f->tenants)
+         + (f->lender.path.mean ? pshi_outlook_bytes(&f->shape) : 0);
 }
 
 psh_status psh_forecaster_get_stats(const psh_forecaster *f, psh_forecaster_stats *out) {
@@ -178,6 +190,7 @@ static void close_buckets(psh_forecaster *f, int64_t target) {
     int64_t from = f->outlook.closed;
     size_t i = 0;
 
+    f->outlook.lender = NULL;
     while (i < f->store.count) {
         if (advance_series(f, f->store.list[i], from, target))
             pshi_store_remove(f->env, &f->store, &f->shape, i);
@@ -194,6 +207,7 @@ static void start_time(psh_forecaster *f, int64_t target) {
         pshi_store_remove(f->env, &f->store, &f->shape, f->store.count - 1);
         f->shed++;
     }
+    pshi_lender_reset(&f->lender);
     while (f->templates.count && f->outlook.closed > target)
         pshi_templates_remove(f->env, &f->templates, f->templates.count - 1);
     if (!f->anchored || f->outlook.closed > target)
@@ -227,6 +241,7 @@ static psh_status attend(psh_forecaster *f, pshi_series *s, uint32_t *budget) {
         return PSH_AGAIN;
     --*budget;
     f->outlook.of = NULL;
+    pshi_lender_reset(&f->lender);
     return pshi_series_fit(f->env, s, &f->shape, f->outlook.closed);
 }
 
@@ -245,7 +260,7 @@ static psh_status refit(psh_forecaster *f, uint32_t budget) {
 }
 
 psh_status psh_forecaster_step(psh_forecaster *f, int64_t now, uint32_t budget) {
-    int64_t target;
+    int64_t target, from;
     psh_status st;
 
     if (!f)
@@ -259,15 +274,17 @@ psh_status psh_forecaster_step(psh_forecaster *f, int64_t now, uint32_t budget) 
     if (!f->stepped)
         start_time(f, target);
     f->now = now;
-    if (target > f->outlook.closed)
+    from = f->outlook.closed;
+    if (target > from)
         close_buckets(f, target);
-    return refit(f, budget);
+    st = pshi_tenants_step(f, from, &budget);
+    return st == PSH_OK ? refit(f, budget) : st;
 }
 
 static psh_status check_subject(const psh_forecaster *f, const psh_subject *s, psh_error *err) {
     if (!s)
         return pshi_fail(err, PSH_E_INVALID, "subject", "is NULL");
-    if (s->kind < PSH_SUBJECT_TABLE || s->kind > PSH_SUBJECT_QUERIES)
+    if (!pshi_is_subject(s))
         return pshi_fail(err, PSH_E_INVALID, "subject.kind", "is no PSH_SUBJECT_*");
     if (s->table >= psh_schema_table_count(f->schema))
         return pshi_fail(err, PSH_E_INVALID, "subject.table", "no such table");

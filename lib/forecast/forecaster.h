@@ -5,6 +5,8 @@
 
 #include "forecast/store.h"
 #include "forecast/template.h"
+#include "forecast/tenant.h"
+#include "forecast/young.h"
 
 struct psh_forecaster {
     psh_env *env;
@@ -24,9 +26,11 @@ struct psh_forecaster {
     int64_t latest;          /* bucket of the latest record, so that the next divides nothing: most share it */
     int64_t latest_start;    /* where it starts; with `latest_end` equal, none is known */
     int64_t latest_end;
-    size_t hint[PSH_SUBJECT_QUERIES + 1]; /* by kind: where the series found last stood; checked before use */
+    size_t hint[PSHI_KINDS]; /* by kind: where the series found last stood; checked before use */
     uint32_t anchored;       /* 1 once `closed` means something */
     uint32_t stepped;        /* 1 once `now` means something */
+    pshi_tenants tenants;
+    pshi_lender lender;      /* stands in outlook but while series close */
 };
 
 /** A write whose labels are ids: what observers keep. */

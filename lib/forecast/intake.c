@@ -5,9 +5,10 @@
 #include "base/checked.h"
 #include "base/options.h"
 #include "forecast/forecaster.h"
+#include "forecast/segment.h"
 
 #define MOST_LABELS 16u
-#define MOST_SUBJECTS (MOST_LABELS + 3u)
+#define MOST_SUBJECTS (MOST_LABELS + 4u)
 
 /* The series that one record counts into. */
 typedef struct intake {
@@ -155,6 +156,32 @@ static psh_status add_series(intake *in, uint32_t kind, uint32_t table, uint64_t
     return st;
 }
 
+static void tell_tenant(psh_forecaster *f, pshi_series *s) {
+    const pshi_tenant *r = pshi_tenants_find(&f->tenants, s->subject.table, s->subject.id);
+
+    s->segment = r ? pshi_tenant_mark(&f->tenants, r) : 0;
+}
+
+/* The tenant's series, and that of the segment which it is in by then. */
+static psh_status add_tenant(intake *in, const pshi_written *w) {
+    uint32_t before = in->count, place, id;
+    size_t series = in->f->store.count;
+    psh_status st = add_series(in, PSH_SUBJECT_TENANT, w->table, w->tenant);
+    pshi_series *s;
+
+    if (st != PSH_OK || in->count == before)
+        return st;
+    s = in->series[before];
+    if (in->f->store.count > series && in->f->tenants.count)
+        tell_tenant(in->f, s);
+    if (!s->segment || !(id = pshi_segment_for(in->f, s, w->time, &place)))
+        return PSH_OK;
+    in->f->hint[PSH_SUBJECT_SEGMENT] = in->f->tenants.tables[w->table]->hint[place];
+    st = add_series(in, PSH_SUBJECT_SEGMENT, w->table, id);
+    in->f->tenants.tables[w->table]->hint[place] = in->f->hint[PSH_SUBJECT_SEGMENT];
+    return st;
+}
+
 /* A label given twice counts once. */
 static psh_status add_label(intake *in, uint32_t table, uint64_t id) {
     const psh_subject *s;
@@ -205,7 +232,7 @@ psh_status pshi_take_write(psh_forecaster *f, const pshi_written *w) {
         return PSH_E_TIME;
     st = add_series(&in, PSH_SUBJECT_TABLE, w->table, 0);
     if (st == PSH_OK && w->tenant)
-        st = add_series(&in, PSH_SUBJECT_TENANT, w->table, w->tenant);
+        st = add_tenant(&in, w);
     if (st == PSH_OK && w->partition)
         st = add_series(&in, PSH_SUBJECT_PARTITION, w->table, w->partition);
     for (i = 0; st == PSH_OK && i < w->label_count; i++)
@@ -248,6 +275,14 @@ static int64_t first_row(const psh_forecaster *f, uint32_t table) {
     return s ? pshi_bucket_start(&f->shape, s->start) : PSH_TIME_MAX;
 }
 
+/* Of tenants that have a record: those that write, and those the host told of. */
+static void ask_tenant(psh_forecaster *f, uint32_t table, const pshi_template *t, const psh_query_record *r) {
+    pshi_tenant *of = r->tenant ? pshi_tenants_find(&f->tenants, table, r->tenant) : NULL;
+
+    if (of)
+        pshi_tenant_ask(of, t->access, t->reach_ns, r->weight, (double)r->bytes);
+}
+
 psh_status pshi_take_query(psh_forecaster *f, const psh_query_record *r) {
     uint64_t id = psh_query_fingerprint(r->query);
     pshi_template *t = pshi_templates_find(&f->templates, id), *made = NULL;
@@ -274,6 +309,7 @@ psh_status pshi_take_query(psh_forecaster *f, const psh_query_record *r) {
         return st;
     }
     pshi_template_learn(made ? made : t, r, pshi_half_life(f), first_row(f, spec.table));
+    ask_tenant(f, spec.table, made ? made : t, r);
     f->templates.ordered = 0;
     if (made)
         evict_template(f);

@@ -19,6 +19,7 @@ static void put_options(pshi_writer *w, const psh_forecaster *f) {
     pshi_put_u64(w, o->max_bytes);
     pshi_put_int(w, o->lateness_ns);
     pshi_put_u32(w, o->history);
+    pshi_put_u32(w, o->max_segments);
 }
 
 static void put_calibrator(pshi_writer *w, const pshi_calibrator *c) {
@@ -131,6 +132,10 @@ static void put_templates(pshi_writer *w, const psh_forecaster *f) {
     }
 }
 
+static void put_segments(pshi_writer *w, const psh_forecaster *f) {
+    pshi_tenants_put(w, &f->tenants);
+}
+
 static void put_section(
     pshi_frame_writer *fw, uint32_t type, void (*put)(pshi_writer *, const psh_forecaster *),
     const psh_forecaster *f) {
@@ -151,6 +156,7 @@ psh_status psh_forecaster_save(const psh_forecaster *f, psh_buffer *out) {
     put_section(&fw, PSHI_FORECASTER_STATE, put_state, f);
     put_section(&fw, PSHI_FORECASTER_SERIES, put_series, f);
     put_section(&fw, PSHI_FORECASTER_TEMPLATES, put_templates, f);
+    put_section(&fw, PSHI_FORECASTER_SEGMENTS, put_segments, f);
     pshi_frame_end(&fw);
     return pshi_write_end(&w);
 }

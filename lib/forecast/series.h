@@ -88,9 +88,11 @@ typedef struct pshi_series {
     float size2;             /* and of their squares */
     pshi_regular *regular;   /* NULL: sparse */
     uint32_t events;         /* of event[], the latest, saturating */
-    uint32_t reserved;
+    uint32_t segment;        /* tenants: place of their segment and PSHI_PLACE_*, see tenant.h; 0: none */
     pshi_event event[PSHI_EVENTS]; /* a ring while sparse; by events, oldest overwritten */
 } pshi_series;
+
+struct pshi_lender;
 
 /** What all series share while they close and forecast, and the path of the series asked last. */
 typedef struct pshi_outlook {
@@ -102,6 +104,7 @@ typedef struct pshi_outlook {
     uint32_t reserved;
     double *mean;            /* Shape [shape.max_lead] */
     float *work;
+    struct pshi_lender *lender; /* NULL while series close: then each stands alone */
 } pshi_outlook;
 
 /** @return PSH_OK, PSH_E_NOMEM. Memory goes with pshi_outlook_free. */
