@@ -8,6 +8,7 @@
 #include "forecast.h"
 #include "loads_io.h"
 #include "loads_peers.h"
+#include "loads_young.h"
 #include "loads_zones.h"
 #include "plot.h"
 #include "scores.h"
@@ -20,7 +21,7 @@
 static const char usage[] =
     "usage: forecast loads --csv F --time-column C --key-column C [--value-column C] [--events F]\n"
     "                      [--min-active X] [--point mean|median|log] [--peer-refit D] [--no-peers]\n"
-    "                      [--origin-step H] [--plot FILE.html] [--tsv]\n"
+    "                      [--origin-step H] [--plot FILE.html] [--young] [--tsv]\n"
     "  --csv F          a header line, then a row a key and hour, or a row an event without --value-column\n"
     "  --events F       columns from, to, name and perhaps key: what is known ahead\n"
     "  --min-active X   score the keys that have load in at least a share X of all hours; default 0\n"
@@ -28,7 +29,8 @@ static const char usage[] =
     "  --point P        what of the forecast is judged: its mean (default), its median, or log: the mean\n"
     "                   of log(1+n) that its quantiles give\n"
     "  --peer-refit D   origins between fits of the peers; default 7, each hour in between is an update\n"
-    "  --origin-step H  hours between origins; default 24: all at one hour of the day. 25 goes round the clock";
+    "  --origin-step H  hours between origins; default 24: all at one hour of the day. 25 goes round the clock\n"
+    "  --young          only: keys under two weeks, with segments and without";
 
 enum { POINT_LOG, POINT_MEAN, POINT_MEDIAN, POINTS };
 static const char *const point_names[POINTS] = { "log", "mean", "median" };
@@ -248,11 +250,24 @@ static void run(replay *r) {
     }
 }
 
+static void young_alone(replay *r) {
+    psh_env *env = NULL;
+    psh_schema *schema;
+
+    bench_must(psh_env_create(NULL, &env, NULL), "env", NULL);
+    schema = bench_load_schema(env);
+    loads_young(env, schema, &r->l, r->wanted, r->first, r->step);
+    psh_schema_unref(schema);
+    psh_env_destroy(env);
+    free(r->wanted);
+    loads_free(&r->l);
+}
+
 int bench_forecast_loads(int argc, char **argv) {
     const char *path = NULL, *time = NULL, *key = NULL, *value = NULL, *events = NULL, *point = NULL, *page = NULL;
     double min_active = 0;
     uint32_t refit = 7;
-    int no_peers = 0;
+    int no_peers = 0, only_young = 0;
     replay r = { { 0 } };
     const bench_option options[] = {
         { "--csv", BENCH_TEXT, &path, 1 },           { "--time-column", BENCH_TEXT, &time, 1 },
@@ -260,7 +275,7 @@ int bench_forecast_loads(int argc, char **argv) {
         { "--events", BENCH_TEXT, &events, 0 },      { "--min-active", BENCH_REAL, &min_active, 0 },
         { "--point", BENCH_TEXT, &point, 0 },        { "--peer-refit", BENCH_COUNT, &refit, 0 },
         { "--no-peers", BENCH_FLAG, &no_peers, 0 },  { "--origin-step", BENCH_COUNT, &r.step, 0 },
-        { "--plot", BENCH_TEXT, &page, 0 },
+        { "--plot", BENCH_TEXT, &page, 0 },          { "--young", BENCH_FLAG, &only_young, 0 },
     };
     psh_env *env = NULL;
     psh_schema *schema;
@@ -277,6 +292,10 @@ int bench_forecast_loads(int argc, char **argv) {
     keys = choose_keys(&r, min_active);
     if (!keys)
         bench_die(BENCH_USAGE, "--min-active: no key is active in a share of %g of the hours", min_active);
+    if (only_young) {
+        young_alone(&r);
+        return 0;
+    }
     drawn = page ? plot_begin(page, "Hourly loads") : NULL;
     bench_must(psh_env_create(NULL, &env, NULL), "env", NULL);
     schema = bench_load_schema(env);

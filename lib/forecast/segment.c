@@ -9,6 +9,7 @@
 
 #define CLEARLY 0.8       /* of the distance to its own segment: nearer than that is clearly nearer */
 #define SAMPLE 4096u      /* tenants that centres are made of, at most */
+#define FIRST_PART 24     /* of a short season that a tenant is watched before it gets a segment */
 #define FIRST_SEASONS 2   /* short seasons before the first clustering */
 
 int pshi_segments_on(const psh_forecaster *f) {
@@ -102,6 +103,13 @@ uint32_t pshi_segment_for(const psh_forecaster *f, const pshi_series *s, int64_t
     return *place == PSH_NONE ? 0 : g->list[*place].id;
 }
 
+/* A few hours tell nothing, unless the host told something. */
+static int is_clear(const psh_forecaster *f, const pshi_tenant *r) {
+    const pshi_series *s = series_of(f, r);
+
+    return r->given || (s && pshi_series_age(s, f->outlook.closed) >= (int64_t)f->shape.season[0] / FIRST_PART);
+}
+
 /* Clearly nearer elsewhere, and to the same segment, at two evaluations in a row. */
 static void evaluate(psh_forecaster *f, pshi_tenant *r) {
     const pshi_segments *g = pshi_segments_find(&f->tenants, r->table);
@@ -116,6 +124,8 @@ static void evaluate(psh_forecaster *f, pshi_tenant *r) {
     if (best == PSH_NONE)
         return;
     own = pshi_segments_place(g, r->segment);
+    if (own == PSH_NONE && !is_clear(f, r))
+        return;
     if (own == PSH_NONE || g->list[own].host) {
         pshi_tenant_move(f, r, g->list[best].id);
         return;
@@ -267,7 +277,8 @@ static size_t take_sample(const psh_forecaster *f, uint32_t table, const pshi_se
         r = &f->tenants.list[i];
         if (r->table != table || (!r->busy && !r->given) || seen++ % step)
             continue;
-        pshi_tenant_point(r, g, &p[n++]);
+        pshi_tenant_point(r, g, &p[n]);
+        n += !p[n].unseen;
     }
     return n;
 }
@@ -285,6 +296,8 @@ static void cluster_points(psh_forecaster *f, uint32_t table, pshi_segments *g, 
     uint32_t *work) {
     size_t n = take_sample(f, table, g, step, p);
 
+    if (n < 2)
+        return;
     pshi_segments_scale(g, p, n);
     n = take_sample(f, table, g, step, p);
     pshi_segments_scale(g, p, n);
@@ -332,13 +345,16 @@ static psh_status cluster(psh_forecaster *f, uint32_t *budget) {
     return st;
 }
 
-static psh_status refresh_new(psh_forecaster *f) {
+/* Segments whose members changed are added up anew once per short season, those without a series at once. */
+static psh_status refresh(psh_forecaster *f, int64_t from) {
+    int64_t m = f->shape.season[0];
+    int all = pshi_floor_div(f->outlook.closed, m) != pshi_floor_div(from, m);
     psh_status st = PSH_OK;
     uint32_t t;
 
     for (t = 0; st == PSH_OK && t < f->tenants.table_count; t++)
         if (f->tenants.tables[t])
-            st = pshi_segments_refresh(f, t, f->tenants.tables[t], 0);
+            st = pshi_segments_refresh(f, t, f->tenants.tables[t], all);
     return st;
 }
 
@@ -357,7 +373,7 @@ psh_status pshi_tenants_step(psh_forecaster *f, int64_t from, uint32_t *budget) 
         if (st != PSH_OK)
             return st;
         tend(f, from);
-        st = refresh_new(f);
+        st = refresh(f, from);
     }
     return st == PSH_OK ? cluster(f, budget) : st;
 }

@@ -75,7 +75,6 @@ static psh_status fill(psh_forecaster *f, pshi_series *s, const sums *all, uint3
             *pshi_series_slot(s, &f->shape, f->outlook.closed, b + (int64_t)i) = at;
     }
     age = pshi_series_age(s, f->outlook.closed);
-    s->regular->fitted = 0;
     s->regular->fit_at = age > (int64_t)f->shape.season[0] ? age : (int64_t)f->shape.season[0] + 1;
     return PSH_OK;
 }

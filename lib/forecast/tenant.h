@@ -39,7 +39,7 @@ typedef struct pshi_tenant {
     uint32_t rival;        /* clearly nearer at the latest evaluation; 0: none */
     int64_t since;         /* PSH_TIME_NONE: ever */
     int64_t change_at;
-    uint8_t shape[PSHI_PARTS]; /* load by part of the short season, PSHI_SHAPE_ONE = the mean part's */
+    uint8_t shape[PSHI_PARTS]; /* load by part of the short season, PSHI_SHAPE_ONE = the mean part's, 255 unseen */
     uint8_t weekend;       /* 1/255 of all */
     uint8_t burst;         /* burstiness from -1 (0) to 1 (255) */
     uint16_t busy;         /* buckets with load that these tell of, saturating */
@@ -93,6 +93,8 @@ typedef struct pshi_point {
     float x[PSHI_FEATURES];
     uint64_t category[PSHI_GIVEN];
     uint32_t known;        /* bits of category */
+    uint32_t unseen;       /* bits of parts; others are then relative to the mean of those seen */
+    float trust;           /* of the parts, where some are unseen */
 } pshi_point;
 
 void pshi_tenants_free(psh_env *env, pshi_tenants *t);
@@ -121,6 +123,9 @@ void pshi_tenant_ask(pshi_tenant *r, uint32_t access, int64_t reach_ns, double w
 uint32_t pshi_tenant_access(const pshi_tenant *r);
 
 /* tenant_profile.c */
+
+/** Its load in a part of the short season over that in the mean part, 1 where none was seen. */
+double pshi_tenant_part(const pshi_tenant *r, uint32_t part);
 
 /** Learns shape, weekend, burstiness and level from what is closed. */
 void pshi_tenant_look(pshi_tenant *r, const pshi_series *s, const pshi_shape *shape, int64_t closed);

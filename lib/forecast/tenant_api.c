@@ -204,7 +204,7 @@ static void describe(const psh_forecaster *f, uint32_t table, const pshi_segment
         out->weekend += (double)r->weekend / 255;
         out->burstiness += (double)r->burst / 127.5 - 1;
         for (k = 0; k < out->parts; k++)
-            out->shape[k] += (double)r->shape[k] / PSHI_SHAPE_ONE;
+            out->shape[k] += pshi_tenant_part(r, k);
     }
     if (!n)
         return;

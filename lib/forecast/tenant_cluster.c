@@ -13,7 +13,8 @@
 
 #define ROUNDS 12u
 #define TRIES 3u        /* seeds of one new centre */
-#define PAYS 0.1        /* of the cost of one cluster: what a further centre must save */
+#define PAYS 0.02        /* of the cost of one cluster: what a further centre must save */
+#define LEAST_SHAPE 0.25 /* of the mean part: standard deviation that a part is taken to have at least */
 #define LEAST_EACH 3u   /* points per centre, at least */
 
 static double clamp_feature(double x) {
@@ -36,17 +37,27 @@ static void mean_and_scale(pshi_segments *g, const pshi_point *p, size_t n, uint
     g->scale[i] = (float)(square > 1e-12 * (1 + mean * mean) ? 1 / sqrt(square) : 0);
 }
 
+/* Where all tenants are nearly alike in a feature, what is left is noise: it must not be blown up. */
+static void hold_back(pshi_segments *g, uint32_t i, double least_sd) {
+    if (!(g->scale[i] > 0) || (double)g->scale[i] > 1 / least_sd)
+        g->scale[i] = (float)(1 / least_sd);
+}
+
 void pshi_segments_scale(pshi_segments *g, const pshi_point *p, size_t n) {
     double sum = 0;
     uint32_t i;
 
     for (i = 0; i < PSHI_FEATURES; i++)
         mean_and_scale(g, p, n, i);
+    hold_back(g, PSHI_AT_WEEKEND, 0.05);
+    hold_back(g, PSHI_AT_BURST, 0.1);
+    hold_back(g, PSHI_AT_LEVEL, 0.5);
     /* One scale for all parts of a shape: the quiet ones are not noise blown up. */
     for (i = 0; i < PSHI_PARTS; i++)
         sum += g->scale[i] > 0 ? 1 / ((double)g->scale[i] * (double)g->scale[i]) : 0;
     for (i = 0; i < PSHI_PARTS; i++)
-        g->scale[i] = (float)(sum > 0 ? 1 / sqrt(sum / PSHI_PARTS) : 0);
+        g->scale[i] = (float)(sum > LEAST_SHAPE * LEAST_SHAPE * PSHI_PARTS ? 1 / sqrt(sum / PSHI_PARTS)
+                                                                          : 1 / LEAST_SHAPE);
 }
 
 static double assign(const pshi_segments *g, const pshi_point *p, size_t n, uint32_t *of) {

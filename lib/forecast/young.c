@@ -7,7 +7,7 @@
 
 #define YOUNG_SEASONS 2      /* long seasons after which a tenant stands alone */
 #define PRIOR_PART 8         /* a short season's part of buckets that the segment's mean member counts as */
-#define SPARSE_WEIGHT 0.8    /* of the segment for a tenant that is sparse: its own model has no shape */
+#define SPARSE_WEIGHT 0.5    /* of the segment for a tenant that is sparse: its own model has no shape */
 
 void pshi_lender_reset(pshi_lender *l) {
     l->to = NULL;
@@ -44,12 +44,35 @@ static double level_ratio(const pshi_outlook *o, const pshi_series *s, const psh
     return all > 0 ? own / all : 0;
 }
 
-/* The older, the more it is believed itself: linear in age, and the sparse never wholly. */
-static double segment_weight(const pshi_outlook *o, const pshi_series *s) {
-    double span = YOUNG_SEASONS * (double)o->shape->longest, w = 1 - (double)pshi_series_age(s, o->closed) / span;
+static double root_at(const pshi_outlook *o, const pshi_series *s, int64_t bucket) {
+    return sqrt(pshi_series_actual(s, o->shape, o->closed, bucket));
+}
 
-    w = w > 0 ? w : 0;
-    return !s->regular && w < SPARSE_WEIGHT ? SPARSE_WEIGHT : w;
+/*
+ * Empirical Bayes on square roots, whose noise hardly depends on the level. Noise: half the mean square of differences
+ * a short season apart, 2 s^2. Bias of the segment: what its shape at the tenant's level misses beyond noise, t^2. The
+ * mean of d short seasons errs by s^2 / d, the segment by t^2; weights are inverse to those, and go down with age to 0
+ * at YOUNG_SEASONS. Within the first short season there is only the segment.
+ */
+static double segment_weight(const pshi_outlook *o, const pshi_series *s, const pshi_series *g, double ratio) {
+    int64_t age = pshi_series_age(s, o->closed), m = o->shape->season[0], n = 0, b;
+    double noise = 0, miss = 0, d = (double)age / (double)m, left, z;
+
+    if (!s->regular)
+        return SPARSE_WEIGHT;
+    left = 1 - (double)age / (YOUNG_SEASONS * (double)o->shape->longest);
+    if (left <= 0 || age <= m)
+        return left <= 0 ? 0 : 1;
+    for (b = o->closed - age + m; b < o->closed; b++, n++) {
+        z = root_at(o, s, b);
+        noise += (z - root_at(o, s, b - m)) * (z - root_at(o, s, b - m));
+        miss += (z - sqrt(ratio) * root_at(o, g, b)) * (z - sqrt(ratio) * root_at(o, g, b));
+    }
+    noise /= 2 * (double)n;
+    miss = miss / (double)n - noise;
+    noise /= d;
+    miss = miss > 0 ? miss : 0;
+    return noise > 0 ? left * noise / (noise + miss) : 0;
 }
 
 static void make_out(pshi_lender *l, const pshi_outlook *o, const pshi_series *s) {
@@ -61,8 +84,8 @@ static void make_out(pshi_lender *l, const pshi_outlook *o, const pshi_series *s
     l->id = s->subject.id;
     l->mark = s->segment;
     l->segment = NULL;
-    l->weight = segment_weight(o, s);
-    if (!g || place >= PSHI_MOST_SEGMENTS || !(l->weight > 0))
+    if (!g || place >= PSHI_MOST_SEGMENTS ||
+        (s->regular && pshi_series_age(s, o->closed) >= YOUNG_SEASONS * (int64_t)o->shape->longest))
         return;
     subject.id = g->list[place].id;
     l->segment = pshi_store_find(l->store, &subject);
@@ -70,8 +93,10 @@ static void make_out(pshi_lender *l, const pshi_outlook *o, const pshi_series *s
     if (l->segment && (!l->segment->regular->fitted ||
                        pshi_series_age(l->segment, o->closed) <= pshi_series_age(s, o->closed)))
         l->segment = NULL;
-    if (l->segment)
-        l->ratio = level_ratio(o, s, l->segment, g->list[place].members);
+    if (!l->segment)
+        return;
+    l->ratio = level_ratio(o, s, l->segment, g->list[place].members);
+    l->weight = segment_weight(o, s, l->segment, l->ratio);
 }
 
 double pshi_lent_mean(const pshi_outlook *o, const pshi_series *s, uint32_t lead, double own) {
