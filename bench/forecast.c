@@ -17,9 +17,7 @@ static const struct {
     { "loads", bench_forecast_loads, "hourly loads of many keys, rolling, with hot zones" },
     { "sparse", bench_forecast_sparse, "intermittent demand" },
     { "events", bench_forecast_events, "days that are announced against ordinary days" },
-#ifdef BENCH_NAB
     { "nab", bench_forecast_nab, "anomalies, scored as the NAB corpus is" },
-#endif
     { "scale", bench_forecast_scale, "many series: time of the first fit, of an update of all, memory" },
     { "observe", bench_forecast_observe, "ns of one record or value" },
 };

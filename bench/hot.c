@@ -142,6 +142,57 @@ static psh_query *make_query(
     return q;
 }
 
+/* Known templates of three constants each, asked for by many tenants at ever later times. */
+static void bench_asking(psh_env *env, psh_schema *schema, uint64_t tenants, const char *name) {
+    psh_query_record r = { .struct_size = sizeof r, .duration_ns = 1000, .rows = 24, .bytes = 480, .weight = 1 };
+    psh_query *queries[4 * TENANTS];
+    psh_forecaster *f = NULL;
+    uint64_t seed = 1;
+    double begin = 0;
+    int64_t i, n = 1000000, count = 4 * TENANTS;
+
+    must(psh_forecaster_create(env, schema, NULL, &f, NULL), "forecaster");
+    for (i = 0; i < count; i++)
+        queries[i] = make_query(env, schema, 4, (1 + i % 32) * PSH_MINUTE, T0 - (1 + i / 512) * PSH_DAY, T0);
+    must(psh_forecaster_step(f, T0, 1), "step");
+    for (i = -count; i < n; i++) {
+        if (!i)
+            begin = now_s();
+        r.query = queries[i < 0 ? i + count : (int64_t)(next_random(&seed) % (uint64_t)count)];
+        r.tenant = tenants ? 1 + next_random(&seed) % tenants : 0;
+        r.time = T0 + (i < 0 ? 0 : i * 1000000);
+        r.work = (uint64_t)i & 1023;
+        must(psh_forecaster_observe_query(f, &r), "observe");
+    }
+    figure(name, (now_s() - begin) * 1e9 / (double)n, "ns", "32 known templates");
+    for (i = 0; i < count; i++)
+        psh_query_unref(queries[i]);
+    psh_forecaster_destroy(f);
+}
+
+/* Templates that were never seen before, one after the other, into a full forecaster. */
+static void bench_templates(psh_env *env, psh_schema *schema) {
+    psh_query_record r = { .struct_size = sizeof r, .time = T0, .weight = 1 };
+    psh_forecaster_stats stats = { .struct_size = sizeof stats };
+    psh_forecaster *f = NULL;
+    double spent = 0, begin;
+    int64_t i, n = 40000;
+
+    must(psh_forecaster_create(env, schema, NULL, &f, NULL), "forecaster");
+    must(psh_forecaster_step(f, T0, 1), "step");
+    for (i = 0; i < n; i++) {
+        r.query = make_query(env, schema, 4, (1 + i) * PSH_SECOND, T0 - PSH_DAY, T0);
+        begin = now_s();
+        must(psh_forecaster_observe_query(f, &r), "observe");
+        spent += i < n / 2 ? 0 : now_s() - begin;
+        psh_query_unref(r.query);
+    }
+    must(psh_forecaster_get_stats(f, &stats), "stats");
+    figure("new_template", spent * 1e9 / (double)(n - n / 2), "ns", "each evicts another");
+    figure("new_template_bytes", (double)stats.bytes, "bytes", "of the forecaster, at its limit of templates");
+    psh_forecaster_destroy(f);
+}
+
 /* Views over every interval; they differ in bucket and aggregate, so that each is another definition. */
 static void add_views(psh_world_draft *d, psh_env *env, psh_schema *schema) {
     static const int64_t splits[] = { 1, 2, 3, 4, 5, 6, 8, 9, 10, 12, 15, 16, 18, 20, 24, 30, 32, 36, 40, 45, 48,
@@ -378,6 +429,9 @@ int main(int argc, char **argv) {
     schema = make_schema(env);
     bench_observe(env, schema, "observe_write", "known table and tenant series", 0);
     bench_observe(env, schema, "observe_write_segment", "and one of 8 segments", 8);
+    bench_asking(env, schema, 0, "observe_query");
+    bench_asking(env, schema, TENANTS, "observe_query_tenant");
+    bench_templates(env, schema);
     world = make_world(env, schema);
     bench_world(env, world);
     bench_route(env, schema, world);

@@ -5,7 +5,8 @@
 set -eu
 cd "$(dirname "$0")/.."
 bash examples/install.sh 'building and running the predshard tool' \
-  gcc libc6-dev meson ninja-build pkg-config python3 libsqlite3-dev liblzma-dev libjansson-dev libjs-chart.js
+  gcc libc6-dev meson ninja-build pkg-config python3 libsqlite3-dev liblzma-dev libjansson-dev libpg-query-dev \
+  libjs-chart.js
 build=.build/quickstart
 [ -f $build/build.ninja ] || meson setup $build --buildtype=release -Dauto_features=auto >/dev/null
 ninja -C $build examples/predshard/predshard >/dev/null

@@ -10,12 +10,15 @@
 #include <predshard/change.h>
 #include <predshard/view.h>
 #include <predshard/forecast.h>
+#include <predshard/keys.h>
 #include <predshard/model.h>
+#include <predshard/detector.h>
 #include <predshard/plan.h>
 #include <predshard/world.h>
 #include <predshard/host.h>
 #include <predshard/forecaster.h>
 #include <predshard/segments.h>
+#include <predshard/workload.h>
 #include <predshard/map.h>
 #include <predshard/tiers.h>
 #include <predshard/materializer.h>

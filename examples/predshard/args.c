@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analyze/analyze.h"
+#include "series/forecast.h"
+
 static const char *const policy_names[POLICIES] = { "base", "reactive", "predictive" };
 
 static const struct option long_options[] = {
@@ -32,6 +35,21 @@ const char *policy_name(uint32_t policy) {
 
 const char *args_help(void) {
     return "usage: predshard run FILE [options]\n"
+           "       predshard analyze LOG... [options]\n"
+           "       predshard forecast FILE.csv [options]\n"
+           "       predshard help [COMMAND]\n"
+           "       predshard --help | --version\n"
+           "\n"
+           "  run       replays transactions into SQLite under three policies: what does acting ahead bring?\n"
+           "  analyze   reads query logs (PostgreSQL, MySQL, MariaDB, ClickHouse): what is and will be asked\n"
+           "  forecast  forecasts the series of a CSV file and shows how well that works on its end\n"
+           "\n"
+           "exit codes: 0 done; 2 usage; 3 input missing or unreadable; 4 malformed input; 5 answers differed;\n"
+           "6 database or storage failed; 7 output file not writable; 8 internal error\n";
+}
+
+static const char *run_help(void) {
+    return "usage: predshard run FILE [options]\n"
            "\n"
            "Replays the transactions of FILE (CSV, plain or .xz, columns time,origin,destination,delay,distance)\n"
            "into SQLite under three policies - base tables only, reactive, predictive - with derived queries at\n"
@@ -51,8 +69,15 @@ const char *args_help(void) {
            "  --explain N         print the answers of query N (from 0) at each rate and policy\n"
            "  --help, --version\n"
            "\n"
-           "exit codes: 0 done; 2 usage; 3 input missing or unreadable; 4 malformed input; 5 answers differed;\n"
-           "6 database or storage failed; 7 output file not writable; 8 internal error\n";
+           "Exit codes: predshard --help.\n";
+}
+
+static const char *help_of(const char *command) {
+    if (strcmp(command, "run") == 0)
+        return run_help();
+    if (strcmp(command, "analyze") == 0)
+        return analyze_help();
+    return strcmp(command, "forecast") == 0 ? forecast_help() : NULL;
 }
 
 static int bad_value(const char *option, const char *value, const char *wanted, failure *f) {
@@ -196,20 +221,35 @@ static void set_defaults(run_options *o) {
     o->explain = -1;
 }
 
+/* predshard help [COMMAND] */
+static int parse_help(int argc, char **argv, run_options *out, failure *f) {
+    if (argc > 3)
+        return fail(f, EXIT_USAGE, "help takes one command: run, analyze or forecast");
+    out->command = COMMAND_HELP;
+    out->topic = argc == 3 ? help_of(argv[2]) : args_help();
+    if (!out->topic)
+        return fail(f, EXIT_USAGE, "no help on '%.40s': the commands are run, analyze and forecast", argv[2]);
+    return EXIT_DONE;
+}
+
 int args_parse(int argc, char **argv, run_options *out, failure *f) {
     int option;
 
     set_defaults(out);
+    if (argc > 1 && strcmp(argv[1], "help") == 0)
+        return parse_help(argc, argv, out, f);
     opterr = 0;
     while ((option = getopt_long(argc, argv, ":", long_options, NULL)) != -1)
         if (parse_option(option, optarg, out, f))
             return f->code;
+    out->topic = optind < argc && strcmp(argv[optind], "run") == 0 ? run_help() : args_help();
     if (out->command != COMMAND_RUN)
         return EXIT_DONE;
     if (optind >= argc)
-        return fail(f, EXIT_USAGE, "no command: try predshard run FILE, or predshard --help");
+        return fail(f, EXIT_USAGE, "no command: try predshard run, analyze or forecast, or predshard --help");
     if (strcmp(argv[optind], "run") != 0)
-        return fail(f, EXIT_USAGE, "unknown command '%.40s': the only one is run", argv[optind]);
+        return fail(f, EXIT_USAGE, "unknown command '%.40s': the commands are run, analyze, forecast and help",
+            argv[optind]);
     if (optind + 2 != argc)
         return fail(f, EXIT_USAGE, "run takes one FILE: see predshard --help");
     out->input = argv[optind + 1];

@@ -21,6 +21,7 @@
 
 typedef struct run_options {
     int command;
+    const char *topic;       /**< COMMAND_HELP: the text to print */
     const char *input;
     const char *db;          /**< NULL: a temporary directory, removed at the end */
     const char *json;        /**< "-" = stdout; NULL = none */
@@ -41,7 +42,7 @@ typedef struct run_options {
 const char *policy_name(uint32_t policy);
 /** @return EXIT_DONE, EXIT_USAGE. */
 int args_parse(int argc, char **argv, run_options *out, failure *f);
-/** The text of --help. */
+/** The text of --help: what the commands are, and how they end. */
 const char *args_help(void);
 
 #endif

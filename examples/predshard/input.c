@@ -7,9 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define CHUNK 65536
-#define MAX_LINE 4096
+#define FIRST_LINE 4096
 #define XZ_MEMORY (UINT64_C(256) << 20)
 
 struct input {
@@ -22,9 +23,13 @@ struct input {
     uint64_t number;
     size_t at;      /* next byte of text */
     size_t size;    /* bytes in text */
+    size_t most;    /* bytes that a line may have */
+    size_t room;    /* bytes that line has room for, and one more */
+    uint64_t raw_bytes; /* read from the file */
+    uint64_t file_bytes;
+    char *line;
     uint8_t raw[CHUNK];
     char text[CHUNK];
-    char line[MAX_LINE + 1];
 };
 
 static int is_xz(FILE *file) {
@@ -37,12 +42,29 @@ static int is_xz(FILE *file) {
 }
 
 int input_open(const char *path, input **out, failure *f) {
+    return input_open_long(path, FIRST_LINE, out, f);
+}
+
+static uint64_t size_of(FILE *file) {
+    struct stat st;
+
+    return fstat(fileno(file), &st) == 0 && S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
+}
+
+int input_open_long(const char *path, size_t most, input **out, failure *f) {
     input *in = calloc(1, sizeof *in);
 
     *out = NULL;
     if (!in)
         return fail_memory(f);
     in->path = path;
+    in->most = most;
+    in->room = FIRST_LINE;
+    in->line = malloc(FIRST_LINE + 1);
+    if (!in->line) {
+        free(in);
+        return fail_memory(f);
+    }
     in->xz = (lzma_stream)LZMA_STREAM_INIT;
     in->file = fopen(path, "rb");
     if (!in->file) {
@@ -50,6 +72,7 @@ int input_open(const char *path, input **out, failure *f) {
         goto out;
     }
     in->packed = is_xz(in->file);
+    in->file_bytes = size_of(in->file);
     if (in->packed && lzma_stream_decoder(&in->xz, XZ_MEMORY, LZMA_CONCATENATED) != LZMA_OK)
         fail_memory(f);
 out:
@@ -66,16 +89,19 @@ void input_close(input *in) {
     if (in->file)
         fclose(in->file);
     lzma_end(&in->xz);
+    free(in->line);
     free(in);
 }
 
 static int damaged(const input *in, failure *f) {
-    return fail(f, EXIT_BAD_INPUT, "%s: line %" PRIu64 ": the compressed file is damaged or cut short: copy it again",
+    return fail(f, EXIT_BAD_INPUT,
+        "%s: line %" PRIu64 ": the compressed file is damaged or cut short: copy it again",
         in->path, in->number + 1);
 }
 
 static int read_raw(input *in, void *to, size_t *size, failure *f) {
     *size = fread(to, 1, CHUNK, in->file);
+    in->raw_bytes += *size;
     if (*size == 0 && ferror(in->file))
         return fail(f, EXIT_NO_INPUT, "%s: cannot be read: %s: name a readable file", in->path, strerror(errno));
     return EXIT_DONE;
@@ -117,17 +143,32 @@ static int fill(input *in, failure *f) {
     return EXIT_DONE;
 }
 
+static int grow_line(input *in, size_t size, failure *f) {
+    size_t room = in->room;
+    char *line;
+
+    if (size > in->most)
+        return fail(f, EXIT_BAD_INPUT, "%s: line %" PRIu64 ": longer than %zu bytes: correct or remove it",
+            in->path,
+            in->number + 1, in->most);
+    while (room < size)
+        room *= 2;
+    line = realloc(in->line, room + 1);
+    if (!line)
+        return fail_memory(f);
+    in->line = line;
+    in->room = room;
+    return EXIT_DONE;
+}
+
 /* Moves what belongs to the line from text to it. @return 1 when its end was there. */
 static int take(input *in, size_t *length, failure *f) {
     const char *from = in->text + in->at;
     const char *end = memchr(from, '\n', in->size - in->at);
     size_t n = end ? (size_t)(end - from) : in->size - in->at;
 
-    if (*length + n > MAX_LINE) {
-        fail(f, EXIT_BAD_INPUT, "%s: line %" PRIu64 ": longer than %d bytes: correct or remove it", in->path,
-            in->number + 1, MAX_LINE);
+    if (*length + n > in->room && grow_line(in, *length + n, f))
         return 1;
-    }
     memcpy(in->line + *length, from, n);
     *length += n;
     in->at += n + (end != NULL);
@@ -158,6 +199,10 @@ int input_line(input *in, char **line, failure *f) {
 
 uint64_t input_number(const input *in) {
     return in->number;
+}
+
+double input_progress(const input *in) {
+    return in->file_bytes ? (double)in->raw_bytes / (double)in->file_bytes : 0;
 }
 
 const char *input_path(const input *in) {

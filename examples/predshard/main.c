@@ -1,60 +1,28 @@
 /* SPDX-License-Identifier: MIT */
-/* predshard: replays real transactions under three policies and reports what acting ahead brings. */
-#include <errno.h>
+/* predshard: replays transactions under three policies, analyzes query logs, forecasts series. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <sqlite3.h>
 
+#include "analyze/analyze.h"
+#include "series/forecast.h"
 #include "json.h"
+#include "output.h"
 #include "race.h"
 #include "report.h"
 #include "table.h"
 
-/* A run of minutes must not end at a file that could not be written from the start. */
-static int check_writable(const char *option, const char *path, failure *f) {
-    int was_there;
-    FILE *file;
-
-    if (!path || strcmp(path, "-") == 0)
-        return EXIT_DONE;
-    was_there = access(path, F_OK) == 0;
-    file = fopen(path, "ab");
-    if (!file)
-        return fail(f, EXIT_NO_OUTPUT, "--%s %s: %s: name a file that can be written", option, path, strerror(errno));
-    fclose(file);
-    if (!was_there)
-        remove(path);
-    return EXIT_DONE;
-}
-
 static int check_outputs(const run_options *o, failure *f) {
-    if (check_writable("json", o->json, f) || check_writable("report", o->report, f))
+    if (output_check("json", o->json, f) || output_check("report", o->report, f))
         return f->code;
-    return check_writable("plan", o->plan, f);
-}
-
-static int close_output(FILE *file, const char *path, failure *f) {
-    int bad = ferror(file);
-
-    bad |= file == stdout ? fflush(file) : fclose(file);
-    return bad ? fail(f, EXIT_NO_OUTPUT, "%s: %s: free some space or name another file", path, strerror(errno))
-               : EXIT_DONE;
-}
-
-static FILE *open_output(const char *path, failure *f) {
-    FILE *file = strcmp(path, "-") == 0 ? stdout : fopen(path, "wb");
-
-    if (!file)
-        fail(f, EXIT_NO_OUTPUT, "%s: %s: name a file that can be written", path, strerror(errno));
-    return file;
+    return output_check("plan", o->plan, f);
 }
 
 static int write_plans(const race *r, const char *path, failure *f) {
-    FILE *file = open_output(path, f);
+    FILE *file = output_open(path, f);
     size_t rate;
     uint32_t policy;
 
@@ -64,29 +32,7 @@ static int write_plans(const race *r, const char *path, failure *f) {
         for (policy = 0; policy < POLICIES; policy++)
             if (r->outcomes[rate][policy].plan_text)
                 fputs(r->outcomes[rate][policy].plan_text, file);
-    return close_output(file, path, f);
-}
-
-static int write_json(json_t *result, const char *path, failure *f) {
-    FILE *file = open_output(path, f);
-
-    if (!file)
-        return f->code;
-    json_dumpf(result, file, JSON_COMPACT | JSON_REAL_PRECISION(12));
-    fputc('\n', file);
-    return close_output(file, path, f);
-}
-
-static int write_report(json_t *result, const char *path, failure *f) {
-    int code;
-
-    errno = 0;
-    code = report_write(path, result);
-    if (code == EXIT_NO_OUTPUT)
-        fail(f, code, "%s: %s: free some space or name another file", path, strerror(errno));
-    else if (code != EXIT_DONE)
-        fail(f, code, "%s: the report cannot be made: out of memory, or the tool was built wrong", path);
-    return f->code;
+    return output_close(file, path, f);
 }
 
 static int write_result(const race *r, failure *f) {
@@ -101,9 +47,9 @@ static int write_result(const race *r, failure *f) {
     if (!result)
         return f->code;
     if (o->json)
-        write_json(result, o->json, f);
+        output_json(result, o->json, f);
     if (o->report && f->code == EXIT_DONE)
-        write_report(result, o->report, f);
+        output_page(embedded_page, result, o->report, f);
     json_decref(result);
     return f->code;
 }
@@ -130,21 +76,38 @@ static int run(const run_options *o, failure *f) {
     return f->code;
 }
 
+/* The commands that have options of their own; `run` is the rest. */
+static int other_command(int argc, char **argv, failure *f) {
+    if (argc > 1 && strcmp(argv[1], "analyze") == 0)
+        analyze_main(argc - 1, argv + 1, f);
+    else if (argc > 1 && strcmp(argv[1], "forecast") == 0)
+        forecast_main(argc - 1, argv + 1, f);
+    else
+        return 0;
+    return 1;
+}
+
+static void run_main(int argc, char **argv, failure *f) {
+    run_options o;
+
+    if (args_parse(argc, argv, &o, f) != EXIT_DONE)
+        return;
+    if (o.command == COMMAND_HELP)
+        fputs(o.topic, stdout);
+    else if (o.command == COMMAND_VERSION)
+        printf("predshard %s\n", psh_version());
+    else
+        run(&o, f);
+}
+
 int main(int argc, char **argv) {
     failure f = { EXIT_DONE, "" };
-    run_options o;
 
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); /* else all threads share one lock for its counters */
     signal(SIGXFSZ, SIG_IGN); /* a file-size limit is then an error of the database, reported as one */
     signal(SIGPIPE, SIG_IGN);
-    if (args_parse(argc, argv, &o, &f) == EXIT_DONE) {
-        if (o.command == COMMAND_HELP)
-            fputs(args_help(), stdout);
-        else if (o.command == COMMAND_VERSION)
-            printf("predshard %s\n", psh_version());
-        else
-            run(&o, &f);
-    }
+    if (!other_command(argc, argv, &f))
+        run_main(argc, argv, &f);
     if (f.code != EXIT_DONE)
         fprintf(stderr, "predshard: %s\n", f.text);
     return f.code;

@@ -36,9 +36,11 @@ typedef struct psh_forecaster_options {
                               *   long as short buckets allow; < 0: not at all */
     uint32_t history;        /**< closed buckets kept for refits, 2 bytes each per active series; at least
                               *   2 season_long + 2, default 6 season_long + 2 */
-    uint32_t reserved;       /**< 0 */
+    uint32_t max_key_sketches; /**< subjects whose keys are kept, <= 65536; default 64 */
+    uint32_t max_hot;        /**< series, the busiest, that get more members; default 256 */
+    uint32_t network;        /**< cells of an LSTM that hot series share, a multiple of 8 up to 256; 0: none */
     uint32_t max_segments;   /**< segments of tenants that a table may have, <= 32; default 8; PSH_NONE = none */
-    uint32_t reserved2;      /**< 0 */
+    uint32_t reserved;       /**< 0 */
 } psh_forecaster_options;
 
 /** Writes the defaults into the first `size` bytes of *o. @return PSH_OK, PSH_E_INVALID. */
@@ -111,7 +113,7 @@ PSH_API uint64_t psh_observer_shed(const psh_observer *o);
 
 /**
  * Drains observers, closes buckets that ended before now - lateness_ns, scores the forecasts made for them,
- * refits at most `budget` series.
+ * refits at most `budget` series; where a short season ended, places templates in clusters (all of them at once).
  * @return PSH_OK, PSH_AGAIN (more series are due), PSH_E_TIME (now went back), PSH_E_NOMEM.
  */
 PSH_API psh_status psh_forecaster_step(psh_forecaster *f, int64_t now, uint32_t budget);

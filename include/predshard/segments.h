@@ -107,8 +107,8 @@ typedef struct psh_hierarchy_node {
 /**
  * @param from         in the first bucket asked about, open or later
  * @param steps        1..4096
- * @param step_buckets buckets per step, e.g. with buckets of an hour 1 = hourly, 24 = daily, 168 = weekly; all three
- *                     agree, as each is a sum of buckets
+ * @param step_buckets buckets per step, e.g. with buckets of an hour 1 = hourly, 24 = daily, 168 = weekly; all
+ *                     three agree, as each is a sum of buckets
  * @param max_tenants  tenants with a node of their own, largest first, of 1..65536; 0 = 1024; the others are a rest
  * @return PSH_OK, PSH_E_INVALID, PSH_E_NO_FORECAST (the table has no history), PSH_E_LIMIT (nodes x steps x
  *         step_buckets beyond 2^22), PSH_E_NOMEM. *out is the caller's.

@@ -23,6 +23,8 @@
 #define PSHI_KIND_CHECKPOINT 14u
 #define PSHI_KIND_AUTOPILOT 15u
 #define PSHI_KIND_MODEL 16u
+#define PSHI_KIND_DETECTOR 17u
+#define PSHI_KIND_KEYS 18u
 
 #define PSHI_SECTION_OPTIONAL 1u /* a reader that does not know the type skips it */
 #define PSHI_SECTION_XZ 2u       /* the payload is an .xz stream; needs liblzma */

@@ -93,6 +93,8 @@ static void score_group(pshi_outlook *o, pshi_series *s, uint32_t g, double y) {
     if (naive >= 0)
         tally_up(&s->regular->tally, shape, g, made, y, naive);
     learn_error(o, s, g, (double)made->mean, y);
+    if (s->hot)
+        pshi_hot_score(s->hot, g, (uint32_t)(made - s->regular->made[0]), y);
     if (made->raw >= 0)
         pshi_calibrate_learn(
             o->calibration, &o->calibration->moment, (double)made->raw, (double)made->shown, y > (double)made->bar);
@@ -146,6 +148,8 @@ static void learn(pshi_outlook *o, pshi_series *s, double y) {
     s->regular->history[pshi_slot(o->closed, o->shape->ring)] = pshi_history_code(y);
     if (s->regular->fitted)
         pshi_rhythm_update(s->regular->rhythm, y);
+    if (s->hot)
+        pshi_hot_update(s->hot, y);
 }
 
 static int may_be_zone(const pshi_series *s) {
@@ -166,6 +170,14 @@ static void predict_moment(pshi_outlook *o, const pshi_series *s, uint32_t lead,
     made->shown = (float)pshi_calibrate(&o->calibration->moment, raw);
 }
 
+static void note_said(const pshi_outlook *o, pshi_series *s, uint32_t lead, const pshi_made *made) {
+    float *to = s->hot->made + (size_t)(made - s->regular->made[0]) * PSHI_HOT_MEMBERS;
+    uint32_t k;
+
+    for (k = 0; k < PSHI_HOT_MEMBERS; k++)
+        to[k] = (float)o->said[k][lead - 1];
+}
+
 /* o->closed is the bucket after the one that closed. */
 static void forecast_group(pshi_outlook *o, pshi_series *s, uint32_t g) {
     uint32_t lead = o->shape->lead[g];
@@ -178,6 +190,8 @@ static void forecast_group(pshi_outlook *o, pshi_series *s, uint32_t g) {
     made->low = (float)pshi_series_quantile(o, s, lead, mean, 0.05);
     made->high = (float)pshi_series_quantile(o, s, lead, mean, 0.95);
     predict_moment(o, s, lead, made);
+    if (s->hot && o->of == s)
+        note_said(o, s, lead, made);
 }
 
 static void forecast_next(pshi_outlook *o, pshi_series *s) {
@@ -256,7 +270,9 @@ psh_status pshi_series_fit(psh_env *env, pshi_series *s, const pshi_shape *shape
         y[i] = pshi_history_value(s->regular->history[slot]);
         skip[i] = (uint8_t)is_masked(s->regular, slot);
     }
-    st = pshi_rhythm_fit(env, y, n, skip, shape->season, shape->lead[shape->groups - 1], s->regular->rhythm);
+    st = s->hot ? pshi_hot_fit(env, s->hot, shape, y, skip, n) : PSH_OK;
+    if (st == PSH_OK)
+        st = pshi_rhythm_fit(env, y, n, skip, shape->season, shape->lead[shape->groups - 1], s->regular->rhythm);
     pshi_free(env, y);
     if (st != PSH_OK)
         return st;

@@ -90,7 +90,6 @@ static void regular_fields(pshi_fields *io, pshi_regular *r, const pshi_shape *s
         pshi_rhythm_fields(io, r->rhythm);
 }
 
-/* Open buckets by age, so that the bytes do not tell where they stood. */
 static void far_fields(pshi_fields *io, pshi_series *s, const pshi_shape *shape) {
     pshi_field_f64s(io, s->far, shape->open, 0, MOST_STATE);
 }
@@ -115,25 +114,39 @@ static void core_fields(pshi_fields *io, pshi_series *s) {
     }
 }
 
+/* Room beyond the near buckets that holds nothing is not told: it may be of a record that was given up. */
+static int has_far(const pshi_series *s, const pshi_shape *shape) {
+    uint32_t i;
+
+    for (i = 0; s->far && i < shape->open; i++)
+        if (s->far[i] > 0)
+            return 1;
+    return 0;
+}
+
 void pshi_series_put(pshi_writer *w, const pshi_series *series, const pshi_shape *shape) {
     pshi_series *s = (pshi_series *)(uintptr_t)series; /* fields writes from it only */
     pshi_fields io = { w, NULL };
-    uint32_t parts = (s->regular ? 1u : 0) | (s->far ? 2u : 0);
+    uint32_t parts = (s->regular ? 1u : 0) | (has_far(s, shape) ? 2u : 0) | (s->hot ? 4u : 0);
 
-    pshi_field_u32(&io, &parts, 0, 3);
+    pshi_field_u32(&io, &parts, 0, 7);
     core_fields(&io, s);
-    if (s->far)
+    if (parts & 2)
         far_fields(&io, s, shape);
     if (s->regular)
         regular_fields(&io, s->regular, shape);
+    if (s->hot)
+        pshi_hot_put(w, s->hot, shape);
 }
 
 psh_status pshi_series_get(psh_env *env, pshi_cursor *c, pshi_series *s, const pshi_shape *shape) {
     pshi_fields io = { NULL, c };
     uint32_t parts;
 
-    pshi_field_u32(&io, &parts, 0, 3);
+    pshi_field_u32(&io, &parts, 0, 7);
     core_fields(&io, s);
+    if ((parts & 5) == 4) /* hot is regular, too */
+        pshi_read_bad(c);
     if (!(parts & 1) && !pshi_kind_may_be_sparse(s->subject.kind))
         pshi_read_bad(c);
     if (c->status != PSH_OK)
@@ -146,5 +159,8 @@ psh_status pshi_series_get(psh_env *env, pshi_cursor *c, pshi_series *s, const p
         return PSH_E_NOMEM;
     if (parts & 1)
         regular_fields(&io, s->regular, shape);
-    return c->status;
+    if (c->status != PSH_OK || !(parts & 4))
+        return c->status;
+    s->hot = pshi_hot_create(env, shape);
+    return s->hot ? pshi_hot_get(env, c, s->hot, shape) : PSH_E_NOMEM;
 }

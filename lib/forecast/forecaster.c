@@ -3,6 +3,7 @@
 #include "forecast/segment.h"
 #include "value/forecast.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/checked.h"
@@ -16,8 +17,8 @@
 #define MOST_LEAD (1 << 20)
 
 static const psh_forecaster_options defaults = {
-    sizeof(psh_forecaster_options), 0, PSH_HOUR, 24, 168, 48, 4096, 65536, 131072, UINT64_C(1) << 30, PSH_HOUR, 0, 0,
-    8, 0
+    sizeof(psh_forecaster_options), 0, PSH_HOUR, 24, 168, 48, 4096, 65536, 131072, UINT64_C(1) << 30, PSH_HOUR,
+    0, 64, 256, 0, 8, 0
 };
 
 psh_status psh_forecaster_options_init(psh_forecaster_options *o, uint32_t size) {
@@ -54,6 +55,10 @@ static void fill_in(psh_forecaster_options *o) {
         o->lateness_ns = 0;
     if (!o->max_segments)
         o->max_segments = defaults.max_segments;
+    if (!o->max_hot)
+        o->max_hot = defaults.max_hot;
+    if (!o->max_key_sketches)
+        o->max_key_sketches = defaults.max_key_sketches;
 }
 
 static psh_status check_values(const psh_forecaster_options *o, psh_error *err) {
@@ -69,12 +74,16 @@ static psh_status check_values(const psh_forecaster_options *o, psh_error *err) 
         return pshi_fail(err, PSH_E_INVALID, "horizon", "must be 1 to season_long");
     if (o->history < 2 * o->season_long + 2 || o->history > PSHI_MAX_HISTORY)
         return pshi_fail(err, PSH_E_INVALID, "history", "must be 2 season_long + 2 to 2^20");
-    if (o->reserved || o->reserved2)
+    if (o->reserved)
         return pshi_fail(err, PSH_E_UNSUPPORTED, "reserved", "must be 0");
     if (o->max_segments > 32 && o->max_segments != PSH_NONE)
         return pshi_fail(err, PSH_E_INVALID, "max_segments", "must be at most 32, or PSH_NONE");
     if (o->lateness_ns / o->bucket_ns >= PSHI_MAX_OPEN / 2)
         return pshi_fail(err, PSH_E_INVALID, "lateness_ns", "must be 0 to 8191 buckets");
+    if (o->network % 8 || o->network > PSHI_LSTM_MOST_WIDTH)
+        return pshi_fail(err, PSH_E_INVALID, "network", "must be a multiple of 8 up to 256, or 0");
+    if (o->max_key_sketches > 65536)
+        return pshi_fail(err, PSH_E_INVALID, "max_key_sketches", "must be at most 65536");
     return PSH_OK;
 }
 
@@ -109,6 +118,15 @@ psh_status pshi_forecaster_make(
     }
     f->lender.store = &f->store;
     f->lender.tenants = &f->tenants;
+    f->templates.fold = o->season_long < PSHI_MOST_FOLD ? o->season_long : PSHI_MOST_FOLD;
+    f->folding.latest = -PSHI_MOST_SLOT; /* before all requests */
+    pshi_keys_init(&f->keys, o);
+    f->hot_bar = HUGE_VAL;
+    if (pshi_heat_network(f) != PSH_OK) {
+        pshi_outlook_free(env, &f->outlook);
+        pshi_free(env, f);
+        return pshi_fail(err, PSH_E_NOMEM, "", "no memory for the forecaster");
+    }
     f->schema = psh_schema_ref(schema);
     f->now = PSH_TIME_NONE;
     *out = f;
@@ -133,7 +151,11 @@ void psh_forecaster_destroy(psh_forecaster *f) {
         return;
     pshi_store_free(f->env, &f->store);
     pshi_templates_free(f->env, &f->templates);
+    pshi_workload_free(f->env, &f->workload);
+    pshi_clusters_free(f->env, &f->clusters);
+    pshi_keys_free(f->env, &f->keys);
     psh_schema_unref(f->schema);
+    pshi_lstm_destroy(f->outlook.net);
     pshi_outlook_free(f->env, &f->outlook);
     pshi_tenants_free(f->env, &f->tenants);
     pshi_lender_free(f->env, &f->lender);
@@ -148,8 +170,10 @@ uint64_t pshi_forecaster_bytes(const psh_forecaster *f) {
     return sizeof *f + pshi_outlook_bytes(&f->shape) + f->observer_bytes + f->store.bytes
          + f->store.cap * sizeof *f->store.list + map_bytes(&f->store.map)
          + f->templates.cap * sizeof *f->templates.list + f->templates.order_cap * sizeof *f->templates.order
-         + map_bytes(&f->templates.map) + pshi_tenants_bytes(&f->tenants)
-         + (f->lender.path.mean ? pshi_outlook_bytes(&f->shape) : 0);
+         + map_bytes(&f->templates.map) + f->templates.bytes + pshi_workload_bytes(&f->workload)
+         + (f->clusters.list ? PSHI_MOST_CLUSTERS * sizeof *f->clusters.list : 0)
+         + f->clusters.member_cap * sizeof *f->clusters.members + f->keys.bytes
+         + pshi_tenants_bytes(&f->tenants) + (f->lender.path.mean ? pshi_outlook_bytes(&f->shape) : 0);
 }
 
 psh_status psh_forecaster_get_stats(const psh_forecaster *f, psh_forecaster_stats *out) {
@@ -199,6 +223,9 @@ static void close_buckets(psh_forecaster *f, int64_t target) {
     }
     f->outlook.closed = target;
     f->outlook.of = NULL;
+    if (pshi_floor_div(from, f->shape.season[0]) != pshi_floor_div(target, f->shape.season[0]))
+        pshi_heat_measure(f);
+    pshi_heat_lessons(f, target - from);
 }
 
 /* The first step tells the time: what began in its future began with wrong times. */
@@ -221,9 +248,10 @@ static psh_status change_tier(psh_forecaster *f, pshi_series *s, int wants) {
     uint64_t before = pshi_series_held(&f->shape, s);
     psh_status st = PSH_OK;
 
-    if (wants < 0)
+    if (wants < 0) {
+        f->store.hot -= s->hot != NULL;
         pshi_series_demote(f->env, s);
-    else if (pshi_forecaster_bytes(f) + pshi_series_bytes(&f->shape, PSH_SUBJECT_TABLE) <= f->o.max_bytes)
+    } else if (pshi_forecaster_bytes(f) + pshi_series_bytes(&f->shape, PSH_SUBJECT_TABLE) <= f->o.max_bytes)
         st = pshi_series_promote(f->env, s, &f->shape, f->outlook.closed);
     f->store.bytes += pshi_series_held(&f->shape, s) - before;
     return st;
@@ -235,6 +263,8 @@ static psh_status attend(psh_forecaster *f, pshi_series *s, uint32_t *budget) {
 
     if (wants)
         st = change_tier(f, s, wants);
+    if (st == PSH_OK)
+        st = pshi_heat_apply(f, s);
     if (st != PSH_OK || !pshi_series_due(s, f->outlook.closed))
         return st;
     if (!*budget)
@@ -256,7 +286,7 @@ static psh_status refit(psh_forecaster *f, uint32_t budget) {
             return st;
         f->cursor++;
     }
-    return PSH_OK;
+    return pshi_heat_train(f, &budget);
 }
 
 psh_status psh_forecaster_step(psh_forecaster *f, int64_t now, uint32_t budget) {
@@ -267,7 +297,9 @@ psh_status psh_forecaster_step(psh_forecaster *f, int64_t now, uint32_t budget) 
         return PSH_E_INVALID;
     if (now == PSH_TIME_NONE || (f->stepped && now < f->now))
         return PSH_E_TIME;
-    st = pshi_observers_drain(f);
+    st = pshi_clusters_ready(f->env, &f->clusters);
+    if (st == PSH_OK)
+        st = pshi_observers_drain(f);
     if (st != PSH_OK)
         return st;
     target = pshi_bucket(&f->shape, pshi_time_add(now, -f->o.lateness_ns));
@@ -277,6 +309,7 @@ psh_status psh_forecaster_step(psh_forecaster *f, int64_t now, uint32_t budget) 
     from = f->outlook.closed;
     if (target > from)
         close_buckets(f, target);
+    pshi_clusters_due(&f->clusters, &f->templates, f->folding.latest, target, f->shape.season[0]);
     st = pshi_tenants_step(f, from, &budget);
     return st == PSH_OK ? refit(f, budget) : st;
 }

@@ -3,10 +3,13 @@
 #ifndef PSHI_FORECAST_FORECASTER_H
 #define PSHI_FORECAST_FORECASTER_H
 
+#include "forecast/cluster.h"
+#include "forecast/keys.h"
 #include "forecast/store.h"
 #include "forecast/template.h"
 #include "forecast/tenant.h"
 #include "forecast/young.h"
+#include "forecast/workload.h"
 
 struct psh_forecaster {
     psh_env *env;
@@ -21,6 +24,8 @@ struct psh_forecaster {
     uint64_t observer_bytes;
     int64_t now;             /* of the last step */
     size_t cursor;           /* where the search for series to refit goes on */
+    double hot_bar;          /* mean load from which a series is hot */
+    uint32_t lessons;        /* minibatches that the network is due */
     uint64_t observed;
     uint64_t shed;
     int64_t latest;          /* bucket of the latest record, so that the next divides nothing: most share it */
@@ -31,6 +36,11 @@ struct psh_forecaster {
     uint32_t stepped;        /* 1 once `now` means something */
     pshi_tenants tenants;
     pshi_lender lender;      /* stands in outlook but while series close */
+    pshi_workload workload;
+    pshi_clusters clusters;
+    pshi_folding folding;    /* of the latest query */
+    pshi_clock clock;        /* of the latest query */
+    pshi_keys keys;
 };
 
 /** A write whose labels are ids: what observers keep. */
@@ -57,6 +67,17 @@ uint64_t pshi_forecaster_bytes(const psh_forecaster *f);
 /** An empty forecaster with checked options. */
 psh_status pshi_forecaster_make(
     psh_env *env, psh_schema *schema, const psh_forecaster_options *o, psh_forecaster **out, psh_error *err);
+/* heat.c */
+/** Finds the load from which a series is hot: once a short season. */
+void pshi_heat_measure(psh_forecaster *f);
+/** Gives a series more members, or takes them. @return PSH_OK, PSH_E_NOMEM. */
+psh_status pshi_heat_apply(psh_forecaster *f, pshi_series *s);
+/** Buckets closed: the network has more to learn. */
+void pshi_heat_lessons(psh_forecaster *f, int64_t buckets);
+/** Trains the network as far as the budget reaches. @return PSH_OK, PSH_AGAIN, PSH_E_NOMEM. */
+psh_status pshi_heat_train(psh_forecaster *f, uint32_t *budget);
+/** Makes it, where the options ask for one. */
+psh_status pshi_heat_network(psh_forecaster *f);
 /** How long it takes a template's recent count to halve. */
 int64_t pshi_half_life(const psh_forecaster *f);
 

@@ -12,8 +12,11 @@
 #define FEW_TENANTS 1024u
 #define MOST_CELLS ((uint64_t)1 << 22)
 #define MOST_STRETCH 4.0
-#define TRUST 1.0 /* power of the leaves below by which a variance is divided: noise adds up in sums too, and sets nobody at
-                    odds; what does is what models get wrong, and of a larger whole they get less wrong */
+/*
+ * Power of the leaves below a node by which its variance is divided. Noise adds up in sums as it does in tenants, and
+ * sets nobody at odds; what does is what models get wrong, and of a larger whole they get less wrong.
+ */
+#define TRUST 1.0
 #define REST_ERROR 0.25 /* of its mean: standard deviation of a rest, which nobody scores, beside a count's own */
 
 const double pshi_hierarchy_levels[PSHI_LEVELS] = { 0.05, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99 };

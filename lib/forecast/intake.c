@@ -3,7 +3,9 @@
 #include <string.h>
 
 #include "base/checked.h"
+#include "base/hash.h"
 #include "base/options.h"
+#include "ds/hyperloglog.h"
 #include "forecast/forecaster.h"
 #include "forecast/segment.h"
 
@@ -264,8 +266,22 @@ static void evict_template(psh_forecaster *f) {
     subject.table = t->list[i].table;
     subject.id = t->list[i].id;
     pshi_store_drop(f->env, &f->store, &f->shape, &subject);
+    pshi_workload_evict(&f->workload, &t->list[i]);
     pshi_templates_remove(f->env, t, i);
     f->shed++;
+}
+
+/* All of it O(1), and none of it allocates. */
+static void learn_more(psh_forecaster *f, const pshi_template *t, const psh_query_record *r, int64_t bucket) {
+    pshi_more *m = t->more;
+
+    m->spread += r->weight > 1 ? r->weight * (r->weight - 1) : 0;
+    if (r->tenant)
+        pshi_hll_add(m->tenants, PSHI_TENANT_BITS, pshi_mix64(r->tenant));
+    pshi_fold_add(&f->folding, m, f->templates.fold, f->shape.longest, bucket, r->weight);
+    pshi_clock_set(&f->clock, r->time);
+    pshi_habit_learn(&m->habit, &f->clock, r->query, r->time, r->tenant);
+    pshi_workload_learn(&f->workload, t->id, r);
 }
 
 static int64_t first_row(const psh_forecaster *f, uint32_t table) {
@@ -293,7 +309,10 @@ psh_status pshi_take_query(psh_forecaster *f, const psh_query_record *r) {
     if (!begin(&in, f, r->time))
         return PSH_E_TIME;
     (void)psh_query_describe(r->query, &spec);
-    st = add_series(&in, PSH_SUBJECT_QUERIES, spec.table, 0);
+    st = pshi_workload_ready(
+        f->env, &f->workload, r->tenant != 0, !t && f->templates.count >= f->o.max_templates);
+    if (st == PSH_OK)
+        st = add_series(&in, PSH_SUBJECT_QUERIES, spec.table, 0);
     if (st == PSH_OK)
         st = add_series(&in, PSH_SUBJECT_TEMPLATE, spec.table, id);
     if (st == PSH_OK)
@@ -308,11 +327,15 @@ psh_status pshi_take_query(psh_forecaster *f, const psh_query_record *r) {
             pshi_templates_remove(f->env, &f->templates, f->templates.count - 1);
         return st;
     }
-    pshi_template_learn(made ? made : t, r, pshi_half_life(f), first_row(f, spec.table));
-    ask_tenant(f, spec.table, made ? made : t, r);
+    t = made ? made : t;
+    pshi_template_learn(t, r, pshi_half_life(f), first_row(f, spec.table));
+    learn_more(f, t, r, in.bucket);
+    ask_tenant(f, spec.table, t, r);
     f->templates.ordered = 0;
-    if (made)
+    if (made) {
+        pshi_workload_meet(&f->workload, t->id);
         evict_template(f);
+    }
     return PSH_OK;
 }
 

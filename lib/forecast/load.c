@@ -27,6 +27,9 @@ static psh_status get_options(pshi_cursor *c, psh_forecaster_options *out, psh_e
     o.max_segments = pshi_get_u32(c);
     if (!o.lateness_ns)
         o.lateness_ns = -1; /* in options 0 asks for the default */
+    o.max_key_sketches = pshi_get_u32(c);
+    o.max_hot = pshi_get_u32(c);
+    o.network = pshi_get_u32(c);
     st = pshi_read_end(c);
     if (st == PSH_OK)
         st = pshi_options_check(out, &o, err) == PSH_OK ? PSH_OK : PSH_E_CORRUPT;
@@ -65,7 +68,21 @@ static void get_shown(pshi_cursor *c, pshi_shown *s) {
     }
 }
 
+/* The network of the options is replaced by the one that learned. */
+static psh_status get_network(pshi_cursor *c, psh_forecaster *f) {
+    pshi_lstm *net = pshi_lstm_load(f->env, c);
+
+    if (!net)
+        return PSH_E_NOMEM;
+    if (memcmp(pshi_lstm_shape_of(net), pshi_lstm_shape_of(f->outlook.net), sizeof(pshi_lstm_shape)) != 0)
+        pshi_read_bad(c);
+    pshi_lstm_destroy(f->outlook.net);
+    f->outlook.net = net;
+    return PSH_OK;
+}
+
 static psh_status get_state(pshi_cursor *c, psh_forecaster *f) {
+    psh_status st = PSH_OK;
     pshi_fields io = { NULL, c };
     uint8_t flags = pshi_get_u8(c);
 
@@ -81,6 +98,10 @@ static psh_status get_state(pshi_cursor *c, psh_forecaster *f) {
     get_calibrator(c, &f->calibration.moment);
     get_shown(c, &f->calibration.shown);
     pshi_calibration_track_fields(&io, &f->calibration);
+    pshi_field_f64(&io, &f->hot_bar, 0, 1e300);
+    pshi_field_u32(&io, &f->lessons, 0, 256);
+    if (f->outlook.net && c->status == PSH_OK)
+        st = get_network(c, f);
     if (flags > 3 || flags == 2 || (f->stepped && f->now == PSH_TIME_NONE))
         pshi_read_bad(c);
     /* The least bucket is 1 ms: what lies outside cannot be a bucket of any time. */
@@ -88,7 +109,7 @@ static psh_status get_state(pshi_cursor *c, psh_forecaster *f) {
         pshi_read_bad(c);
     if (f->outlook.closed > INT64_MAX / 1000000 + 1 || f->outlook.closed < INT64_MIN / 1000000 - PSHI_MAX_OPEN)
         pshi_read_bad(c);
-    return pshi_read_end(c);
+    return st == PSH_OK ? pshi_read_end(c) : st;
 }
 
 static int subject_fits(const psh_forecaster *f, const psh_subject *s) {
@@ -123,6 +144,7 @@ static psh_status get_one_series(pshi_cursor *c, psh_forecaster *f, uint32_t *pl
     st->bytes -= pshi_series_held(&f->shape, s);
     status = pshi_series_get(f->env, c, s, &f->shape);
     st->bytes += pshi_series_held(&f->shape, s);
+    st->hot += s->hot != NULL;
     *left -= pshi_series_held(&f->shape, s);
     if (status != PSH_OK)
         return status;
@@ -249,6 +271,24 @@ static psh_status get_segments(pshi_cursor *c, psh_forecaster *f, size_t max_byt
     return pshi_lender_ready(f->env, &f->lender, &f->shape, &f->calibration);
 }
 
+static psh_status get_workload(const pshi_frame *frame, psh_forecaster *f, size_t max_bytes) {
+    size_t tables = psh_schema_table_count(f->schema);
+    pshi_cursor c = pshi_frame_section(frame, PSHI_FORECASTER_WORKLOAD);
+    psh_status st = pshi_workload_get(f->env, &c, &f->workload, tables);
+
+    if (st == PSH_OK)
+        st = pshi_read_end(&c);
+    if (st == PSH_OK) {
+        c = pshi_frame_section(frame, PSHI_FORECASTER_MORE);
+        st = pshi_get_more(&c, f);
+    }
+    if (st == PSH_OK) {
+        c = pshi_frame_section(frame, PSHI_FORECASTER_KEYS);
+        st = pshi_keys_get(f->env, &c, &f->keys, tables, max_bytes ? max_bytes : PSHI_LOAD_BYTES);
+    }
+    return st == PSH_OK ? pshi_read_end(&c) : st;
+}
+
 static psh_status get_all(const pshi_frame *frame, psh_forecaster *f, size_t max_bytes) {
     pshi_cursor c = pshi_frame_section(frame, PSHI_FORECASTER_STATE);
     psh_status st = get_state(&c, f);
@@ -261,6 +301,8 @@ static psh_status get_all(const pshi_frame *frame, psh_forecaster *f, size_t max
         c = pshi_frame_section(frame, PSHI_FORECASTER_TEMPLATES);
         st = get_templates(&c, f, max_bytes);
     }
+    if (st == PSH_OK)
+        st = get_workload(frame, f, max_bytes);
     if (st == PSH_OK) {
         c = pshi_frame_section(frame, PSHI_FORECASTER_SEGMENTS);
         st = get_segments(&c, f, max_bytes);
@@ -272,7 +314,8 @@ psh_status psh_forecaster_load(
     psh_env *env, psh_schema *schema, const void *data, size_t size, size_t max_bytes, psh_forecaster **out,
     psh_error *err) {
     static const uint32_t known[] = { PSHI_FORECASTER_OPTIONS, PSHI_FORECASTER_STATE, PSHI_FORECASTER_SERIES,
-                                      PSHI_FORECASTER_TEMPLATES, PSHI_FORECASTER_SEGMENTS };
+                                      PSHI_FORECASTER_TEMPLATES, PSHI_FORECASTER_WORKLOAD, PSHI_FORECASTER_MORE,
+                                      PSHI_FORECASTER_KEYS, PSHI_FORECASTER_SEGMENTS };
     psh_forecaster_options o;
     psh_forecaster *f = NULL;
     pshi_frame frame;
@@ -283,7 +326,8 @@ psh_status psh_forecaster_load(
         *out = NULL;
     if (!env || !schema || !out)
         return pshi_fail(err, PSH_E_INVALID, !env ? "env" : !schema ? "schema" : "out", "is NULL");
-    st = pshi_frame_open(env, data, size, PSHI_KIND_FORECASTER, known, sizeof known / sizeof *known, max_bytes, &frame, err);
+    st = pshi_frame_open(env, data, size, PSHI_KIND_FORECASTER, known, sizeof known / sizeof *known,
+                         max_bytes, &frame, err);
     if (st != PSH_OK)
         return st;
     c = pshi_frame_section(&frame, PSHI_FORECASTER_OPTIONS);

@@ -1,28 +1,40 @@
 /* SPDX-License-Identifier: MIT */
 /* What a series is forecast to bring: means from the rhythm or the sparse model, quantiles around them. */
 #include <math.h>
+#include <string.h>
 
 #include "base/env.h"
 #include "forecast/young.h"
 #include "math/stats.h"
 
+#define FEW_LESSONS 200u /* minibatches before the network is asked */
+
 uint64_t pshi_outlook_bytes(const pshi_shape *shape) {
     /* The rhythm's ring and profiles are no longer than these. */
     size_t work = 8 * ((size_t)shape->longest + shape->season[0]) + 64 + 10 * ((size_t)shape->max_lead + 1);
 
-    return shape->max_lead * sizeof(double) + work * sizeof(float);
+    return ((1 + PSHI_HOT_MEMBERS) * (size_t)shape->max_lead + 2 * (size_t)shape->longest) * sizeof(double)
+         + work * sizeof(float);
 }
 
 psh_status pshi_outlook_init(psh_env *env, const pshi_shape *shape, pshi_calibration *c, pshi_outlook *out) {
+    uint32_t k;
+
     out->shape = shape;
     out->calibration = c;
     out->closed = 0;
     out->of = NULL;
     out->steps = 0;
     out->lender = NULL;
+    out->env = env;
     out->mean = pshi_alloc(env, pshi_outlook_bytes(shape));
-    out->work = out->mean ? (float *)(void *)(out->mean + shape->max_lead) : NULL;
-    return out->mean ? PSH_OK : PSH_E_NOMEM;
+    if (!out->mean)
+        return PSH_E_NOMEM;
+    for (k = 0; k < PSHI_HOT_MEMBERS; k++)
+        out->said[k] = out->mean + (k + 1) * (size_t)shape->max_lead;
+    out->window = out->mean + (1 + PSHI_HOT_MEMBERS) * (size_t)shape->max_lead;
+    out->work = (float *)(void *)(out->window + 2 * (size_t)shape->longest);
+    return PSH_OK;
 }
 
 void pshi_outlook_free(psh_env *env, pshi_outlook *o) {
@@ -31,6 +43,61 @@ void pshi_outlook_free(psh_env *env, pshi_outlook *o) {
 
 static double at_most_load(double x) {
     return x < PSHI_MOST_LOAD ? x > 0 ? x : 0 : PSHI_MOST_LOAD;
+}
+
+static void say_nothing(double *said, uint32_t steps) {
+    uint32_t i;
+
+    for (i = 0; i < steps; i++)
+        said[i] = -1;
+}
+
+/* A member that has no memory to work in says nothing this time. */
+static void ask_lags(pshi_outlook *o, const pshi_series *s) {
+    pshi_ahead a = { o->steps, NULL, o->said[1], NULL };
+    uint32_t i;
+
+    if (!s->hot->lags || pshi_model_lag.forecast(o->env, s->hot->lags, &a) != PSH_OK) {
+        say_nothing(o->said[1], o->steps);
+        return;
+    }
+    for (i = 0; i < o->steps; i++)
+        o->said[1][i] = at_most_load(o->said[1][i]);
+}
+
+static void ask_net(pshi_outlook *o, const pshi_series *s) {
+    uint32_t n = 2 * o->shape->longest, i;
+    int64_t from = o->closed - (int64_t)n;
+    pshi_lstm_series in = { o->window, n, { 0 } };
+
+    if (!o->net || pshi_lstm_steps(o->net) < FEW_LESSONS || from < s->start) {
+        say_nothing(o->said[2], o->steps);
+        return;
+    }
+    for (i = 0; i < n; i++)
+        o->window[i] = pshi_series_actual(s, o->shape, o->closed, from + (int64_t)i);
+    for (i = 0; i < PSHI_SEASONS && o->shape->season[i]; i++)
+        in.phase[i] = pshi_slot(from, o->shape->season[i]);
+    if (pshi_lstm_forecast(o->net, &in, 1, o->steps, o->said[2]) != PSH_OK) {
+        say_nothing(o->said[2], o->steps);
+        return;
+    }
+    for (i = 0; i < o->steps; i++)
+        o->said[2][i] = at_most_load(o->said[2][i]);
+}
+
+static void combine_members(pshi_outlook *o, const pshi_series *s) {
+    double said[PSHI_HOT_MEMBERS];
+    uint32_t i, k;
+
+    memcpy(o->said[0], o->mean, o->steps * sizeof *o->mean);
+    ask_lags(o, s);
+    ask_net(o, s);
+    for (i = 0; i < o->steps; i++) {
+        for (k = 0; k < PSHI_HOT_MEMBERS; k++)
+            said[k] = o->said[k][i];
+        o->mean[i] = pshi_hot_combine(s->hot, pshi_shape_group(o->shape, i + 1), said);
+    }
 }
 
 /* The whole path that will be asked for: as far as scores reach, or all there is. */
@@ -44,6 +111,8 @@ static void make_path(pshi_outlook *o, const pshi_series *s, uint32_t lead) {
     pshi_rhythm_forecast(s->regular->rhythm, o->steps, o->work, o->mean);
     for (i = 0; i < o->steps; i++)
         o->mean[i] = at_most_load(o->mean[i]);
+    if (s->hot)
+        combine_members(o, s);
 }
 
 static double own_mean(pshi_outlook *o, const pshi_series *s, uint32_t lead) {

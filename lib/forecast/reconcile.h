@@ -14,11 +14,11 @@ typedef struct pshi_branch {
 } pshi_branch;
 
 /**
- * Weighted least squares with a diagonal of error variances: Wickramasuriya, Athanasopoulos & Hyndman 2019, "Optimal
- * forecast reconciliation for hierarchical and grouped time series through trace minimization" (WLS by variance). On a
- * tree its solution needs no matrix: upwards each node weighs its own word against its children's sum by precision,
- * downwards what is missing is shared out by variance. O(n). Under the bound that nothing is negative each split is
- * solved in turn, by leaving out those children whom it would make so.
+ * Weighted least squares with a diagonal of error variances: Wickramasuriya, Athanasopoulos & Hyndman 2019,
+ * "Optimal forecast reconciliation for hierarchical and grouped time series through trace minimization" (WLS by
+ * variance). On a tree its solution needs no matrix: upwards each node weighs its own word against its children's
+ * sum by precision, downwards what is missing is shared out by variance. O(n). Under the bound that nothing is
+ * negative each split is solved in turn, by leaving out those children whom it would make so.
  * @param tree      Shape [n], n >= 1; node 0 is the root
  * @param base      Shape [n], finite; ignored where the variance is infinite, which leaves need not be
  * @param variance  Shape [n], > 0, perhaps HUGE_VAL

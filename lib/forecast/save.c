@@ -20,6 +20,9 @@ static void put_options(pshi_writer *w, const psh_forecaster *f) {
     pshi_put_int(w, o->lateness_ns);
     pshi_put_u32(w, o->history);
     pshi_put_u32(w, o->max_segments);
+    pshi_put_u32(w, o->max_key_sketches);
+    pshi_put_u32(w, o->max_hot);
+    pshi_put_u32(w, o->network);
 }
 
 static void put_calibrator(pshi_writer *w, const pshi_calibrator *c) {
@@ -58,6 +61,10 @@ static void put_state(pshi_writer *w, const psh_forecaster *f) {
     for (i = 0; i < s->count; i++)
         pshi_put_f64(w, (double)s->p[i]);
     put_tracks(w, &f->calibration);
+    pshi_put_f64(w, f->hot_bar < 1e300 ? f->hot_bar : 1e300);
+    pshi_put_var(w, f->lessons);
+    if (f->outlook.net)
+        pshi_lstm_save(f->outlook.net, w);
 }
 
 /* A series and its place, which later calls depend on. */
@@ -136,6 +143,14 @@ static void put_segments(pshi_writer *w, const psh_forecaster *f) {
     pshi_tenants_put(w, &f->tenants);
 }
 
+static void put_workload(pshi_writer *w, const psh_forecaster *f) {
+    pshi_workload_put(w, &f->workload);
+}
+
+static void put_keys(pshi_writer *w, const psh_forecaster *f) {
+    pshi_keys_put(w, &f->keys);
+}
+
 static void put_section(
     pshi_frame_writer *fw, uint32_t type, void (*put)(pshi_writer *, const psh_forecaster *),
     const psh_forecaster *f) {
@@ -157,6 +172,9 @@ psh_status psh_forecaster_save(const psh_forecaster *f, psh_buffer *out) {
     put_section(&fw, PSHI_FORECASTER_SERIES, put_series, f);
     put_section(&fw, PSHI_FORECASTER_TEMPLATES, put_templates, f);
     put_section(&fw, PSHI_FORECASTER_SEGMENTS, put_segments, f);
+    put_section(&fw, PSHI_FORECASTER_WORKLOAD, put_workload, f);
+    put_section(&fw, PSHI_FORECASTER_MORE, pshi_put_more, f);
+    put_section(&fw, PSHI_FORECASTER_KEYS, put_keys, f);
     pshi_frame_end(&fw);
     return pshi_write_end(&w);
 }

@@ -269,7 +269,8 @@ static void keep_awaited(const psh_forecaster *f, uint32_t table, pshi_segments 
     }
 }
 
-static size_t take_sample(const psh_forecaster *f, uint32_t table, const pshi_segments *g, size_t step, pshi_point *p) {
+static size_t take_sample(
+    const psh_forecaster *f, uint32_t table, const pshi_segments *g, size_t step, pshi_point *p) {
     const pshi_tenant *r;
     size_t i, n = 0, seen = 0;
 
@@ -305,10 +306,11 @@ static void cluster_points(psh_forecaster *f, uint32_t table, pshi_segments *g, 
 }
 
 static psh_status cluster_table(psh_forecaster *f, uint32_t table, pshi_segments *g) {
-    size_t all = members_of(f, table), step = (all + SAMPLE - 1) / SAMPLE, n = step ? (all + step - 1) / step : 0, i;
+    size_t all = members_of(f, table), step = (all + SAMPLE - 1) / SAMPLE, n, i;
     pshi_point *p;
 
     g->cluster_at = f->outlook.closed + (int64_t)f->shape.longest;
+    n = step ? (all + step - 1) / step : 0;
     if (n < 2)
         return PSH_OK;
     p = pshi_alloc(f->env, n * (sizeof *p + sizeof(uint32_t)));

@@ -8,6 +8,7 @@
 #include "base/env.h"
 
 #define FEW_EVENTS 4u      /* a series of fewer busy buckets stays sparse */
+#define COOLER 0.5         /* of the load that makes a series hot */
 #define DEMOTE 0.25        /* of the activity that promotes */
 
 int pshi_kind_may_be_sparse(uint32_t kind) {
@@ -34,7 +35,8 @@ size_t pshi_series_bytes(const pshi_shape *shape, uint32_t kind) {
 }
 
 size_t pshi_series_held(const pshi_shape *shape, const pshi_series *s) {
-    return sizeof *s + (s->regular ? regular_bytes(shape) : 0) + (s->far ? shape->open * sizeof(double) : 0);
+    return sizeof *s + (s->regular ? regular_bytes(shape) : 0) + (s->far ? shape->open * sizeof(double) : 0)
+         + pshi_hot_bytes(shape, s->hot);
 }
 
 static pshi_regular *make_regular(psh_env *env, const pshi_shape *shape) {
@@ -97,6 +99,8 @@ void pshi_series_reset(pshi_series *s, const pshi_shape *shape, int64_t start) {
         memset(s->far, 0, shape->open * sizeof *s->far);
     if (s->regular)
         reset_regular(s->regular, shape);
+    if (s->hot)
+        pshi_hot_reset(s->hot, shape);
 }
 
 pshi_series *pshi_series_create(psh_env *env, const pshi_shape *shape, const psh_subject *subject, int64_t start) {
@@ -117,6 +121,7 @@ void pshi_series_destroy(psh_env *env, pshi_series *s) {
     if (!s)
         return;
     pshi_free(env, s->far);
+    pshi_hot_destroy(env, s->hot);
     pshi_free(env, s->regular);
     pshi_free(env, s);
 }
@@ -158,7 +163,28 @@ psh_status pshi_series_promote(psh_env *env, pshi_series *s, const pshi_shape *s
     return PSH_OK;
 }
 
+psh_status pshi_series_heat(psh_env *env, pshi_series *s, const pshi_shape *shape, int hot) {
+    if (!hot) {
+        pshi_hot_destroy(env, s->hot);
+        s->hot = NULL;
+        return PSH_OK;
+    }
+    s->hot = pshi_hot_create(env, shape);
+    if (!s->hot)
+        return PSH_E_NOMEM;
+    s->regular->fit_at = 0;
+    return PSH_OK;
+}
+
+int pshi_series_is_hot(const pshi_series *s, const pshi_shape *shape, int64_t closed, double bar) {
+    if (!s->regular || pshi_series_age(s, closed) < 2 * (int64_t)shape->longest)
+        return 0;
+    return (double)s->mean >= (s->hot ? COOLER * bar : bar);
+}
+
 void pshi_series_demote(psh_env *env, pshi_series *s) {
+    pshi_hot_destroy(env, s->hot);
+    s->hot = NULL;
     pshi_free(env, s->regular);
     s->regular = NULL;
     s->events = 0;

@@ -7,6 +7,7 @@
 #include "base/cursor.h"
 #include "forecast/calibrate.h"
 #include "forecast/history.h"
+#include "forecast/hot.h"
 #include "forecast/shape.h"
 #include "forecast/track.h"
 #include "model/rhythm.h"
@@ -87,6 +88,7 @@ typedef struct pshi_series {
     float size;              /* TSB: mean of those that were not */
     float size2;             /* and of their squares */
     pshi_regular *regular;   /* NULL: sparse */
+    pshi_hot *hot;           /* NULL: not hot; only with regular */
     uint32_t events;         /* of event[], the latest, saturating */
     uint32_t segment;        /* tenants: place of their segment and PSHI_PLACE_*, see tenant.h; 0: none */
     pshi_event event[PSHI_EVENTS]; /* a ring while sparse; by events, oldest overwritten */
@@ -103,8 +105,12 @@ typedef struct pshi_outlook {
     uint32_t steps;          /* of the path */
     uint32_t reserved;
     double *mean;            /* Shape [shape.max_lead] */
+    double *said[PSHI_HOT_MEMBERS]; /* the same, each member of a hot series; < 0: nothing */
+    double *window;          /* Shape [2 long seasons]: what the network looks at */
     float *work;
     struct pshi_lender *lender; /* NULL while series close: then each stands alone */
+    psh_env *env;
+    pshi_lstm *net;          /* NULL: none */
 } pshi_outlook;
 
 /** @return PSH_OK, PSH_E_NOMEM. Memory goes with pshi_outlook_free. */
@@ -128,6 +134,10 @@ psh_status pshi_series_reach(psh_env *env, pshi_series *s, const pshi_shape *sha
 psh_status pshi_series_promote(psh_env *env, pshi_series *s, const pshi_shape *shape, int64_t closed);
 /** Regular becomes sparse. */
 void pshi_series_demote(psh_env *env, pshi_series *s);
+/** Regular becomes hot at its next fit, or no longer is. @return PSH_OK, PSH_E_NOMEM (nothing done). */
+psh_status pshi_series_heat(psh_env *env, pshi_series *s, const pshi_shape *shape, int hot);
+/** Whether load and age ask for more members; bar is the mean load of the coolest that shall have them. */
+int pshi_series_is_hot(const pshi_series *s, const pshi_shape *shape, int64_t closed, double bar);
 /** What activity asks for: > 0 promote, < 0 demote, 0 stay. */
 int pshi_series_wants(const pshi_series *s, const pshi_shape *shape, int64_t closed);
 

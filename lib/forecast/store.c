@@ -74,6 +74,7 @@ void pshi_store_remove(psh_env *env, pshi_store *st, const pshi_shape *shape, si
         (void)pshi_idmap_put(env, &st->map, subject_hash(&last->subject), (uint32_t)i);
     st->bytes -= pshi_series_held(shape, s);
     st->tenants -= s->subject.kind == PSH_SUBJECT_TENANT;
+    st->hot -= s->hot != NULL;
     pshi_series_destroy(env, s);
 }
 

@@ -12,6 +12,7 @@ typedef struct pshi_store {
     size_t count;
     size_t cap;
     uint32_t tenants;    /* series of kind TENANT */
+    uint32_t hot;        /* series that are hot */
     uint64_t bytes;      /* of the series alone */
 } pshi_store;
 

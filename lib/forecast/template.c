@@ -14,11 +14,38 @@
 #define SPAN_FADE 0.05   /* of the mean span of requests */
 #define MOST_GROWTH 1e6 /* of work against what was recorded */
 
+static uint64_t more_bytes(const pshi_templates *t, const pshi_more *m) {
+    return sizeof *m + t->fold * sizeof *m->fold + pshi_habit_bytes(&m->habit);
+}
+
+static void drop_more(psh_env *env, pshi_templates *t, pshi_more *m) {
+    if (!m)
+        return;
+    t->bytes -= more_bytes(t, m);
+    pshi_habit_free(env, &m->habit);
+    pshi_free(env, m);
+}
+
+static psh_status make_more(psh_env *env, pshi_templates *t, const psh_query *q, pshi_more **out) {
+    *out = pshi_calloc(env, 1, sizeof **out + t->fold * sizeof *(*out)->fold);
+    if (!*out)
+        return PSH_E_NOMEM;
+    if (pshi_habit_init(env, &(*out)->habit, q) != PSH_OK) {
+        pshi_free(env, *out);
+        return PSH_E_NOMEM;
+    }
+    (*out)->base = INT64_MIN; /* until the first request */
+    t->bytes += more_bytes(t, *out);
+    return PSH_OK;
+}
+
 void pshi_templates_free(psh_env *env, pshi_templates *t) {
     size_t i;
 
-    for (i = 0; i < t->count; i++)
+    for (i = 0; i < t->count; i++) {
+        drop_more(env, t, t->list[i].more);
         psh_query_unref(t->list[i].example);
+    }
     pshi_free(env, t->list);
     pshi_free(env, t->order);
     pshi_idmap_free(env, &t->map);
@@ -34,11 +61,16 @@ psh_status pshi_templates_add(psh_env *env, pshi_templates *t, psh_query *q, psh
     uint64_t id = psh_query_fingerprint(q);
     psh_query_spec spec = { sizeof spec };
     pshi_template *made;
+    pshi_more *more;
 
     if (pshi_reserve(env, (void **)&t->list, &t->cap, t->count + 1, sizeof *t->list) != PSH_OK)
         return PSH_E_NOMEM;
-    if (pshi_idmap_put(env, &t->map, id, (uint32_t)t->count) != PSH_OK)
+    if (make_more(env, t, q, &more) != PSH_OK)
         return PSH_E_NOMEM;
+    if (pshi_idmap_put(env, &t->map, id, (uint32_t)t->count) != PSH_OK) {
+        drop_more(env, t, more);
+        return PSH_E_NOMEM;
+    }
     (void)psh_query_describe(q, &spec);
     made = &t->list[t->count++];
     memset(made, 0, sizeof *made);
@@ -47,6 +79,7 @@ psh_status pshi_templates_add(psh_env *env, pshi_templates *t, psh_query *q, psh
     made->table = spec.table;
     made->access = pshi_query_access(q);
     made->last_seen = PSH_TIME_NONE;
+    made->more = more;
     t->ordered = 0;
     *out = made;
     return PSH_OK;
@@ -60,6 +93,7 @@ void pshi_templates_remove(psh_env *env, pshi_templates *t, size_t i) {
     /* There is one id less than there was, so this put allocates nothing. */
     if (i < t->count)
         (void)pshi_idmap_put(env, &t->map, t->list[i].id, (uint32_t)i);
+    drop_more(env, t, gone.more);
     psh_query_unref(gone.example);
     t->ordered = 0;
 }

@@ -4,7 +4,23 @@
 #define PSHI_FORECAST_TEMPLATE_H
 
 #include "ds/idmap.h"
+#include "forecast/habit.h"
 #include "forecast/store.h"
+
+#define PSHI_MOST_FOLD 168u
+#define PSHI_TENANT_BITS 6u /* HyperLogLog of tenants: 64 registers, standard error 13 % */
+
+/** What is kept beside a template: its constants, its tenants, and when in a long season it is asked. */
+typedef struct pshi_more {
+    pshi_habit habit;
+    uint8_t tenants[1u << PSHI_TENANT_BITS];
+    double spread;       /* sum of weight * (weight - 1): variance that sampling adds to the count */
+    uint64_t cluster;    /* 0 = none yet */
+    uint64_t candidate;  /* cluster it was closer to at the last evaluation; 0 = none, UINT64_MAX = its own */
+    int64_t base;        /* long season that weights of `fold` refer to */
+    int64_t first;       /* season * slots + slot of the first request */
+    float fold[];        /* Shape [fold]: requests by place in the long season, fading */
+} pshi_more;
 
 typedef struct pshi_template {
     uint64_t id;
@@ -23,6 +39,7 @@ typedef struct pshi_template {
     int64_t align_ns;
     int64_t reach_ns;
     int64_t last_seen;
+    pshi_more *more;     /* owned */
 } pshi_template;
 
 typedef struct pshi_templates {
@@ -33,6 +50,8 @@ typedef struct pshi_templates {
     uint32_t *order;     /* by count, made when asked for */
     size_t order_cap;
     int ordered;
+    uint32_t fold;       /* slots of each template's fold */
+    uint64_t bytes;      /* of what is beside the templates */
 } pshi_templates;
 
 void pshi_templates_free(psh_env *env, pshi_templates *t);

@@ -149,6 +149,7 @@ void pshi_segments_scale(pshi_segments *g, const pshi_point *p, size_t n);
 /* tenant_codec.c */
 void pshi_tenants_put(pshi_writer *w, const pshi_tenants *t);
 /** Into an empty one. @return PSH_OK, PSH_E_CORRUPT, PSH_E_NOMEM, PSH_E_LIMIT (more than `left` bytes). */
-psh_status pshi_tenants_get(psh_env *env, pshi_cursor *c, pshi_tenants *t, uint32_t tables, uint32_t most, size_t left);
+psh_status pshi_tenants_get(
+    psh_env *env, pshi_cursor *c, pshi_tenants *t, uint32_t tables, uint32_t most, size_t left);
 
 #endif

@@ -2,8 +2,8 @@
 /*
  * k-prototypes (Huang 1998, "Extensions to the k-means algorithm for clustering large data sets with categorical
  * values"): numbers by squared distance to means, categories by mismatches with modes. Begun anew by the centres of
- * last time, so that a segment stays itself; more centres by D^2 sampling (Arthur & Vassilvitskii 2007, "k-means++"),
- * kept where they pay.
+ * last time, so that a segment stays itself; more centres by D^2 sampling (Arthur & Vassilvitskii 2007,
+ * "k-means++"), kept where they pay.
  */
 #include <math.h>
 #include <string.h>

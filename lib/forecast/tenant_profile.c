@@ -125,8 +125,8 @@ static double square_of(const pshi_segments *g, const pshi_point *p, const float
 }
 
 /*
- * A day not seen whole: its parts are held against the same of the centre, and its level is what it would be over the
- * whole of a day of the centre's shape.
+ * A day not seen whole: its parts are held against the same of the centre, and its level is what it would be over
+ * the whole of a day of the centre's shape.
  */
 static double partial_distance(const pshi_segments *g, const pshi_point *p, const float *centre) {
     double share = 0, sum = 0, d, level;

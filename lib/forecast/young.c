@@ -24,8 +24,9 @@ psh_status pshi_lender_ready(psh_env *env, pshi_lender *l, const pshi_shape *sha
 }
 
 /*
- * Both loads over the buckets that the tenant has lived through, at most a long season, and before that the segment's
- * mean member: ratio = (sum tenant + c m) / (sum segment + c M), m and M the means of a member and of the segment.
+ * Both loads over the buckets that the tenant has lived through, at most a long season, and before that the
+ * segment's mean member: ratio = (sum tenant + c m) / (sum segment + c M), m and M the means of a member and of
+ * the segment.
  */
 static double level_ratio(const pshi_outlook *o, const pshi_series *s, const pshi_series *g, uint32_t members) {
     const pshi_shape *shape = o->shape;
@@ -49,10 +50,10 @@ static double root_at(const pshi_outlook *o, const pshi_series *s, int64_t bucke
 }
 
 /*
- * Empirical Bayes on square roots, whose noise hardly depends on the level. Noise: half the mean square of differences
- * a short season apart, 2 s^2. Bias of the segment: what its shape at the tenant's level misses beyond noise, t^2. The
- * mean of d short seasons errs by s^2 / d, the segment by t^2; weights are inverse to those, and go down with age to 0
- * at YOUNG_SEASONS. Within the first short season there is only the segment.
+ * Empirical Bayes on square roots, whose noise hardly depends on the level. Noise: half the mean square of
+ * differences a short season apart, 2 s^2. Bias of the segment: what its shape at the tenant's level misses
+ * beyond noise, t^2. The mean of d short seasons errs by s^2 / d, the segment by t^2; weights are inverse to
+ * those, and go down with age to 0 at YOUNG_SEASONS. Within the first short season there is only the segment.
  */
 static double segment_weight(const pshi_outlook *o, const pshi_series *s, const pshi_series *g, double ratio) {
     int64_t age = pshi_series_age(s, o->closed), m = o->shape->season[0], n = 0, b;
@@ -108,6 +109,7 @@ double pshi_lent_mean(const pshi_outlook *o, const pshi_series *s, uint32_t lead
     if (!l->segment)
         return own;
     l->path.closed = o->closed;
+    l->path.net = o->net;
     x = l->ratio * pshi_series_mean(&l->path, l->segment, lead);
     x = (1 - l->weight) * own + l->weight * x;
     return x < PSHI_MOST_LOAD ? x : PSHI_MOST_LOAD;

@@ -34,8 +34,6 @@ static uint32_t waves(const pshi_bats *m, const uint32_t *multiple, size_t t, si
 typedef struct regression {
     const double *y;
     size_t n;
-    const pshi_bats *m;
-    const uint32_t *multiple;
     double *x;              /* Shape [n][wide] */
     uint32_t wide;
     double gram[WIDE * WIDE], rhs[WIDE], half[WIDE];
@@ -144,7 +142,6 @@ psh_status pshi_bats_harmonics(psh_env *env, const double *y, size_t n, pshi_bat
         return PSH_E_NOMEM;
     r->y = y;
     r->n = n;
-    r->m = &m;
     r->x = (double *)(r + 1);
     r->wide = 2 + 2 * (form->count[0] + form->count[1] + form->count[2]);
     for (t = 0; t < n; t++)
@@ -219,6 +216,12 @@ static void try_start(pshi_bats_fit *f, kept *best, const pshi_bats_form *form, 
         keep(f, best);
 }
 
+static void try_starts(pshi_bats_fit *f, kept *best, pshi_bats_form *form, uint32_t trend) {
+    form->trend = trend;
+    try_start(f, best, form, 0);
+    try_start(f, best, form, 1);
+}
+
 void pshi_bats_choose(pshi_bats_fit *f, const pshi_bats_form *base) {
     static const uint32_t errors[][2] = { { 1, 0 }, { 1, 1 }, { 2, 0 }, { 2, 1 }, { 2, 2 } };
     pshi_bats_form form = *base;
@@ -230,10 +233,10 @@ void pshi_bats_choose(pshi_bats_fit *f, const pshi_bats_form *base) {
     if (!is_bearable(f, &form))
         return;
     keep(f, &best);
-    for (form.trend = 0; form.trend <= PSHI_BATS_TREND_DAMPED; form.trend++) {
-        try_start(f, &best, &form, 0);
-        try_start(f, &best, &form, 1);
-    }
+    try_starts(f, &best, &form, PSHI_BATS_TREND_NONE);
+    try_starts(f, &best, &form, PSHI_BATS_TREND_DAMPED);
+    if (best.model.form.trend)
+        try_starts(f, &best, &form, PSHI_BATS_TREND_LINE);
     restore(f, &best);
     pshi_bats_improve(f, ROUNDS_MORE);
     if (f->aicc < best.aicc)

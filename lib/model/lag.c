@@ -111,9 +111,14 @@ static double value_back(const lag *s, uint32_t back) {
 
 /* Mean of the place that lies `ahead` steps after the latest value (or before, if negative). */
 static double place_at(const lag *s, int64_t ahead) {
-    int64_t p = ((int64_t)s->place - 1 + ahead) % (int64_t)s->places;
+    int64_t places = s->places, p = (int64_t)s->place - 1 + ahead;
 
-    return (double)s->mean[p < 0 ? p + (int64_t)s->places : p];
+    p = p < 0 ? p + places : p >= places ? p - places : p;
+    if (p < 0 || p >= places) { /* rare: the remainder is what a fit would spend most of its time on */
+        p %= places;
+        p = p < 0 ? p + places : p;
+    }
+    return (double)s->mean[p];
 }
 
 /* What the value `back` steps ago has over its place and the level. */

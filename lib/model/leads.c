@@ -23,6 +23,6 @@ uint32_t pshi_leads_pick(uint32_t group, uint32_t horizon, size_t t) {
     uint32_t first = group ? last_of[group - 1] + 1 : 1;
     uint32_t last = last_of[group] < horizon ? last_of[group] : horizon;
 
-    /* 7 and 5 steps are apart from most periods: leads and places in the season mix. */
-    return first + (uint32_t)((t * 7 + t / 5) % (last - first + 1));
+    /* Weyl's sequence by the golden ratio: even, and in step with no season. */
+    return first + (uint32_t)((uint64_t)((uint32_t)t * UINT32_C(2654435769)) * (last - first + 1) >> 32);
 }

@@ -43,7 +43,7 @@ void pshi_lstm_defaults(pshi_lstm_options *o, const uint32_t *season, uint32_t s
     o->batch = 16;
     o->rate = 0.003f;
     o->average = 0.998f;
-    o->bend = 0.1f;
+    o->bend = 0.02f;
 }
 
 static int options_ok(const pshi_lstm_options *o) {

@@ -52,8 +52,8 @@ static spar *make_spar(psh_env *env, const spar *shape, size_t *bytes) {
 }
 
 /*
- * The longest season of which three rounds exist. A row needs n rounds; two more teach, where there are so many. With
- * less, nothing is regressed: the season's last round, or the last value.
+ * The longest season of which three rounds exist. A row needs n rounds; two more teach, where there are so many.
+ * With less, nothing is regressed: the season's last round, or the last value.
  */
 static void choose_shape(spar *s, const pshi_fit *in) {
     uint32_t k = in->seasons;

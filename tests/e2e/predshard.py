@@ -78,6 +78,14 @@ class Predshard(unittest.TestCase):
         self.assertIn('exit codes', self.run_tool('--help').stdout)
         self.assertRegex(self.run_tool('--version').stdout, r'^predshard \d+\.\d+\.\d+\n$')
 
+    def test_help_on_commands(self):
+        for command in ('run', 'analyze', 'forecast'):
+            text = self.run_tool('help', command).stdout
+            self.assertIn('usage: predshard ' + command, text)
+            self.assertEqual(self.run_tool(command, '--help').stdout, text)
+            self.assertIn('predshard ' + command, self.run_tool('help').stdout)
+        self.check(2, ['walk'], 'help', 'walk')
+
     def test_usage(self):
         for args in ([], ['walk', 'x'], ['run'], ['run', 'a', 'b'], ['run', 'a', '--rates', '0'],
                      ['run', 'a', '--rates', '5,5'], ['run', 'a', '--policies', 'lucky'], ['run', 'a', '--days', 'x'],

@@ -66,7 +66,7 @@ static void feed(psh_forecaster *f, int64_t from, int64_t to, uint64_t *rng, dou
     }
 }
 
-/* Solved densely in R: solve() of the normal equations S'WS, the second split as a constraint with its multiplier. */
+/* Solved densely in R: solve() of the normal equations S'WS, the second split as a constraint. */
 static void small_tree(void **state) {
     static const pshi_branch tree[NODES] = { { { 1, 3 }, { 2, 2 } }, { { 5, 0 }, { 3, 0 } } };
     static const double base[NODES] = { 10, 5, 4, 6, 3, 2, 2.5, 0.5 };
@@ -228,13 +228,15 @@ static double came_to(fixture *x, const psh_hierarchy_node *n, const double *cam
         if (t)
             assert_ok(psh_forecaster_segment_of(x->f, 0, t, hour(672), &segment));
         if (n->kind == PSH_NODE_TOTAL || (n->kind == PSH_NODE_TENANT && n->id == t) ||
-            (n->kind == PSH_NODE_SEGMENT && segment == n->id) || (n->kind == PSH_NODE_PARTITION && n->id == 1 + t % 3))
+            (n->kind == PSH_NODE_SEGMENT && segment == n->id) ||
+            (n->kind == PSH_NODE_PARTITION && n->id == 1 + t % 3))
             sum += came[t];
     }
     return sum;
 }
 
-static void add_errors(fixture *x, const psh_hierarchy *h, uint32_t step, int64_t at, const double *came, errors *e) {
+static void add_errors(
+    fixture *x, const psh_hierarchy *h, uint32_t step, int64_t at, const double *came, errors *e) {
     psh_hierarchy_node n;
     double y;
     size_t i;

@@ -155,7 +155,8 @@ static void the_young_borrow(void **state) {
         run(alone, i, i + 1, (uint64_t)i);
         if (i != 511)
             continue;
-        print_message("8 hours: %.1f with its segment, %.1f alone\n", error_of(x.f, 99, 512), error_of(alone, 99, 512));
+        print_message("8 hours: %.1f with its segment, %.1f alone\n", error_of(x.f, 99, 512),
+            error_of(alone, 99, 512));
         assert_true(error_of(x.f, 99, 512) < 0.75 * error_of(alone, 99, 512));
     }
     print_message("24 hours: %.1f, %.1f\n", error_of(x.f, 99, 528), error_of(alone, 99, 528));

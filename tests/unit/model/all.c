@@ -126,10 +126,10 @@ static void hostile_series(void **state) {
         assert_ok(psh_model_forecast(m, STEPS, NULL, levels, 3, mean, q));
         for (h = 0; h < STEPS; h++)
             assert_true(isfinite(mean[h]) && isfinite(q[3 * h]) && isfinite(q[3 * h + 2]));
-        assert_int_equal(psh_model_update(m, NAN, NULL), PSH_E_INVALID);
-        assert_int_equal(psh_model_update(m, INFINITY, NULL), PSH_E_INVALID);
+        assert_int_equal(psh_model_update(m, (double)NAN, NULL), PSH_E_INVALID);
+        assert_int_equal(psh_model_update(m, HUGE_VAL, NULL), PSH_E_INVALID);
         psh_model_destroy(m);
-        y[3] = NAN;
+        y[3] = (double)NAN;
         assert_int_equal(psh_model_fit(env, &s, y, 100, &m, NULL), PSH_E_INVALID);
         assert_null(m);
     }

@@ -78,7 +78,7 @@ static void regressors_count(void **state) {
         ahead[2 * i] = 1;
     assert_ok(psh_model_forecast(m, 48, ahead, NULL, 0, with, NULL));
     for (i = 0; i < 48; i++)
-        assert_true(with[i] - without[i] > 28 && with[i] - without[i] < 48);
+        assert_true(with[i] - without[i] > 30 && with[i] - without[i] < 50); /* lags carry some of it */
     assert_int_equal(psh_model_forecast(m, 48, NULL, NULL, 0, with, NULL), PSH_E_INVALID);
     psh_model_destroy(m);
     psh_env_destroy(env);
