@@ -125,5 +125,22 @@ PSH_API const double *psh_hierarchy_levels(const psh_hierarchy *h, uint32_t *cou
 /** Borrowed from h. @return PSH_OK, PSH_E_INVALID, PSH_E_NOT_FOUND. */
 PSH_API psh_status psh_hierarchy_get(const psh_hierarchy *h, size_t i, psh_hierarchy_node *out);
 
+/** What a ZONE of the demand, or a series of kind LABEL, is a zone of: labels that all hold, and where to look. */
+typedef struct psh_zone {
+    uint32_t struct_size;
+    uint32_t label_count;   /**< 1..4 */
+    uint64_t label_ids[4];  /**< psh_label_id of each, ascending */
+    psh_label labels[4];    /**< NULL where a name is not known; borrowed until the next call that is not const */
+    psh_subject keys;       /**< whose keys it lies in, for psh_forecaster_keys: of the tenant or the partition that
+                             *   has most of its records, else of the table */
+} psh_zone;
+/**
+ * Labels of writes given directly are known by name, those through observers by id alone. Sets of two, and of all of
+ * a record's first four labels, become zones of their own once frequent (64 records and 1/200 of all sets').
+ * @param id  of the entry: of a label, or of a set of labels
+ * @return PSH_OK, PSH_E_NOT_FOUND, PSH_E_INVALID.
+ */
+PSH_API psh_status psh_forecaster_zone(const psh_forecaster *f, uint32_t table, uint64_t id, psh_zone *out);
+
 PSH_END_DECLS
 #endif

@@ -158,6 +158,7 @@ void psh_forecaster_destroy(psh_forecaster *f) {
     pshi_lstm_destroy(f->outlook.net);
     pshi_outlook_free(f->env, &f->outlook);
     pshi_tenants_free(f->env, &f->tenants);
+    pshi_labels_free(f->env, &f->labels);
     pshi_lender_free(f->env, &f->lender);
     pshi_free(f->env, f);
 }
@@ -173,7 +174,7 @@ uint64_t pshi_forecaster_bytes(const psh_forecaster *f) {
          + map_bytes(&f->templates.map) + f->templates.bytes + pshi_workload_bytes(&f->workload)
          + (f->clusters.list ? PSHI_MOST_CLUSTERS * sizeof *f->clusters.list : 0)
          + f->clusters.member_cap * sizeof *f->clusters.members + f->keys.bytes
-         + pshi_tenants_bytes(&f->tenants) + (f->lender.path.mean ? pshi_outlook_bytes(&f->shape) : 0);
+         + pshi_labels_bytes(&f->labels) + pshi_tenants_bytes(&f->tenants) + (f->lender.path.mean ? pshi_outlook_bytes(&f->shape) : 0);
 }
 
 psh_status psh_forecaster_get_stats(const psh_forecaster *f, psh_forecaster_stats *out) {
@@ -310,6 +311,8 @@ psh_status psh_forecaster_step(psh_forecaster *f, int64_t now, uint32_t budget) 
     if (target > from)
         close_buckets(f, target);
     pshi_clusters_due(&f->clusters, &f->templates, f->folding.latest, target, f->shape.season[0]);
+    if (pshi_floor_div(f->outlook.closed, f->shape.longest) != pshi_floor_div(from, f->shape.longest))
+        pshi_labels_fade(&f->labels);
     st = pshi_tenants_step(f, from, &budget);
     return st == PSH_OK ? refit(f, budget) : st;
 }

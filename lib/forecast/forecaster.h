@@ -5,6 +5,7 @@
 
 #include "forecast/cluster.h"
 #include "forecast/keys.h"
+#include "forecast/labels.h"
 #include "forecast/store.h"
 #include "forecast/template.h"
 #include "forecast/tenant.h"
@@ -35,6 +36,7 @@ struct psh_forecaster {
     uint32_t anchored;       /* 1 once `closed` means something */
     uint32_t stepped;        /* 1 once `now` means something */
     pshi_tenants tenants;
+    pshi_labels labels;
     pshi_lender lender;      /* stands in outlook but while series close */
     pshi_workload workload;
     pshi_clusters clusters;

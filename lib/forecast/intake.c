@@ -10,7 +10,7 @@
 #include "forecast/segment.h"
 
 #define MOST_LABELS 16u
-#define MOST_SUBJECTS (MOST_LABELS + 4u)
+#define MOST_SUBJECTS (MOST_LABELS + 4u + PSHI_RECORD_SETS)
 
 /* The series that one record counts into. */
 typedef struct intake {
@@ -225,9 +225,28 @@ static psh_status finish(intake *in, double amount, double bytes) {
     return PSH_OK;
 }
 
-psh_status pshi_take_write(psh_forecaster *f, const pshi_written *w) {
-    psh_status st;
+/* Conjunctions that are frequent have series, which count as labels do. */
+static psh_status add_sets(intake *in, const pshi_label_set *sets, uint32_t count) {
+    psh_status st = count ? pshi_labels_ready(in->f->env, &in->f->labels) : PSH_OK;
     uint32_t i;
+
+    for (i = 0; st == PSH_OK && i < count; i++)
+        if (pshi_labels_has_series(&in->f->labels, &sets[i]))
+            st = add_series(in, PSH_SUBJECT_LABEL, sets[i].table, sets[i].id);
+    return st;
+}
+
+static void learn_sets(psh_forecaster *f, const pshi_written *w, const pshi_label_set *sets, uint32_t count) {
+    uint32_t i;
+
+    for (i = 0; i < count; i++)
+        pshi_labels_learn(&f->labels, &sets[i], w->tenant, w->partition);
+}
+
+psh_status pshi_take_write(psh_forecaster *f, const pshi_written *w) {
+    pshi_label_set sets[PSHI_RECORD_SETS];
+    uint32_t i, count = 0;
+    psh_status st;
     intake in;
 
     if (!begin(&in, f, w->time))
@@ -239,7 +258,16 @@ psh_status pshi_take_write(psh_forecaster *f, const pshi_written *w) {
         st = add_series(&in, PSH_SUBJECT_PARTITION, w->table, w->partition);
     for (i = 0; st == PSH_OK && i < w->label_count; i++)
         st = add_label(&in, w->table, w->labels[i]);
-    return st == PSH_OK ? finish(&in, w->rows, w->bytes) : give_up(&in, st);
+    if (st == PSH_OK && w->label_count > 1) {
+        count = pshi_label_sets(w->table, w->labels, w->label_count, sets);
+        st = add_sets(&in, sets, count);
+    }
+    if (st != PSH_OK)
+        return give_up(&in, st);
+    st = finish(&in, w->rows, w->bytes);
+    if (st == PSH_OK)
+        learn_sets(f, w, sets, count);
+    return st;
 }
 
 static psh_status add_labels(intake *in, const psh_query_spec *spec) {
@@ -352,9 +380,14 @@ psh_status psh_forecaster_observe_query(psh_forecaster *f, const psh_query_recor
 psh_status psh_forecaster_observe_write(psh_forecaster *f, const psh_write_record *r) {
     pshi_written read;
     psh_status st;
+    uint32_t i;
 
     if (!f)
         return PSH_E_INVALID;
     st = pshi_write_record_read(f->schema, r, &read);
-    return st == PSH_OK ? pshi_take_write(f, &read) : st;
+    if (st == PSH_OK)
+        st = pshi_take_write(f, &read);
+    for (i = 0; st == PSH_OK && i < read.label_count; i++)
+        pshi_labels_name(f->env, &f->labels, &r->labels[i]);
+    return st;
 }

@@ -307,6 +307,12 @@ static psh_status get_all(const pshi_frame *frame, psh_forecaster *f, size_t max
         c = pshi_frame_section(frame, PSHI_FORECASTER_SEGMENTS);
         st = get_segments(&c, f, max_bytes);
     }
+    if (st == PSH_OK) {
+        c = pshi_frame_section(frame, PSHI_FORECASTER_LABELS);
+        st = pshi_labels_get(f->env, &c, &f->labels, (uint32_t)psh_schema_table_count(f->schema));
+    }
+    if (st == PSH_OK)
+        st = pshi_read_end(&c);
     return st;
 }
 
@@ -315,7 +321,8 @@ psh_status psh_forecaster_load(
     psh_error *err) {
     static const uint32_t known[] = { PSHI_FORECASTER_OPTIONS, PSHI_FORECASTER_STATE, PSHI_FORECASTER_SERIES,
                                       PSHI_FORECASTER_TEMPLATES, PSHI_FORECASTER_WORKLOAD, PSHI_FORECASTER_MORE,
-                                      PSHI_FORECASTER_KEYS, PSHI_FORECASTER_SEGMENTS };
+                                      PSHI_FORECASTER_KEYS, PSHI_FORECASTER_SEGMENTS,
+                                      PSHI_FORECASTER_LABELS };
     psh_forecaster_options o;
     psh_forecaster *f = NULL;
     pshi_frame frame;

@@ -151,6 +151,10 @@ static void put_keys(pshi_writer *w, const psh_forecaster *f) {
     pshi_keys_put(w, &f->keys);
 }
 
+static void put_labels(pshi_writer *w, const psh_forecaster *f) {
+    pshi_labels_put(w, &f->labels);
+}
+
 static void put_section(
     pshi_frame_writer *fw, uint32_t type, void (*put)(pshi_writer *, const psh_forecaster *),
     const psh_forecaster *f) {
@@ -172,6 +176,7 @@ psh_status psh_forecaster_save(const psh_forecaster *f, psh_buffer *out) {
     put_section(&fw, PSHI_FORECASTER_SERIES, put_series, f);
     put_section(&fw, PSHI_FORECASTER_TEMPLATES, put_templates, f);
     put_section(&fw, PSHI_FORECASTER_SEGMENTS, put_segments, f);
+    put_section(&fw, PSHI_FORECASTER_LABELS, put_labels, f);
     put_section(&fw, PSHI_FORECASTER_WORKLOAD, put_workload, f);
     put_section(&fw, PSHI_FORECASTER_MORE, pshi_put_more, f);
     put_section(&fw, PSHI_FORECASTER_KEYS, put_keys, f);
