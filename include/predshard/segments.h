@@ -135,8 +135,8 @@ typedef struct psh_zone {
                              *   has most of its records, else of the table */
 } psh_zone;
 /**
- * Labels of writes given directly are known by name, those through observers by id alone. Sets of two, and of all of
- * a record's first four labels, become zones of their own once frequent (64 records and 1/200 of all sets').
+ * Labels of writes given directly are known by name, those through observers by id alone. Sets of two, and of all
+ * of a record's first four labels, become zones of their own once frequent (64 records and 1/200 of all sets').
  * @param id  of the entry: of a label, or of a set of labels
  * @return PSH_OK, PSH_E_NOT_FOUND, PSH_E_INVALID.
  */

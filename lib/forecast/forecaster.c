@@ -174,7 +174,8 @@ uint64_t pshi_forecaster_bytes(const psh_forecaster *f) {
          + map_bytes(&f->templates.map) + f->templates.bytes + pshi_workload_bytes(&f->workload)
          + (f->clusters.list ? PSHI_MOST_CLUSTERS * sizeof *f->clusters.list : 0)
          + f->clusters.member_cap * sizeof *f->clusters.members + f->keys.bytes
-         + pshi_labels_bytes(&f->labels) + pshi_tenants_bytes(&f->tenants) + (f->lender.path.mean ? pshi_outlook_bytes(&f->shape) : 0);
+         + pshi_labels_bytes(&f->labels) + pshi_tenants_bytes(&f->tenants)
+         + (f->lender.path.mean ? pshi_outlook_bytes(&f->shape) : 0);
 }
 
 psh_status psh_forecaster_get_stats(const psh_forecaster *f, psh_forecaster_stats *out) {
@@ -314,7 +315,10 @@ psh_status psh_forecaster_step(psh_forecaster *f, int64_t now, uint32_t budget) 
     if (pshi_floor_div(f->outlook.closed, f->shape.longest) != pshi_floor_div(from, f->shape.longest))
         pshi_labels_fade(&f->labels);
     st = pshi_tenants_step(f, from, &budget);
-    return st == PSH_OK ? refit(f, budget) : st;
+    if (st == PSH_OK)
+        st = refit(f, budget);
+    pshi_lender_reset(&f->lender); /* what was made out on the way is out of date */
+    return st;
 }
 
 static psh_status check_subject(const psh_forecaster *f, const psh_subject *s, psh_error *err) {

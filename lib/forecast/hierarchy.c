@@ -13,8 +13,8 @@
 #define MOST_CELLS ((uint64_t)1 << 22)
 #define MOST_STRETCH 4.0
 /*
- * Power of the leaves below a node by which its variance is divided. Noise adds up in sums as it does in tenants, and
- * sets nobody at odds; what does is what models get wrong, and of a larger whole they get less wrong.
+ * Power of the leaves below a node by which its variance is divided. Noise adds up in sums as it does in tenants,
+ * and sets nobody at odds; what does is what models get wrong, and of a larger whole they get less wrong.
  */
 #define TRUST 1.0
 #define REST_ERROR 0.25 /* of its mean: standard deviation of a rest, which nobody scores, beside a count's own */

@@ -143,7 +143,7 @@ double pshi_series_variance(const pshi_series *s) {
 static double sparse_quantile(const pshi_series *s, double mean, double p) {
     double busy = (double)s->busy, size = (double)s->size, var = (double)s->size2 - size * size, own = busy * size, q;
 
-    if (own > 0 && mean != own) { /* a segment's word: first it is busy more often, then with more */
+    if (own > 0 && mean != own) { /* a segment's word: busy more often, then with more */
         busy *= mean / own;
         size *= busy > 1 ? busy : 1;
         busy = busy > 1 ? 1 : busy;

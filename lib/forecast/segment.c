@@ -38,6 +38,7 @@ static pshi_series *series_of(const psh_forecaster *f, const pshi_tenant *r) {
 void pshi_tenant_tell(psh_forecaster *f, const pshi_tenant *r) {
     pshi_series *s = series_of(f, r);
 
+    pshi_lender_reset(&f->lender);
     if (s)
         s->segment = pshi_tenant_mark(&f->tenants, r);
 }
