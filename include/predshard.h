@@ -18,6 +18,7 @@
 #include <predshard/host.h>
 #include <predshard/forecaster.h>
 #include <predshard/segments.h>
+#include <predshard/events.h>
 #include <predshard/workload.h>
 #include <predshard/map.h>
 #include <predshard/tiers.h>

@@ -29,7 +29,8 @@ PSH_BEGIN_DECLS
 #define PSH_MODEL_SBA 17            /**< Croston, bias approximately removed */
 #define PSH_MODEL_TSB 18            /**< intermittent demand with obsolescence */
 #define PSH_MODEL_LSTM 19           /**< recurrent network, here of one series alone; shared: psh_forecaster */
-#define PSH_MODEL_COMBINED 20       /**< members weighted by rolling out-of-sample error: what the forecaster runs */
+#define PSH_MODEL_COMBINED 20       /**< what suits the series: RHYTHM, TSB, or the median of several */
+#define PSH_MODEL_RHYTHM 21         /**< lags, profile and naive methods by rolling error: what the forecaster runs */
 
 #define PSH_MODEL_NONNEGATIVE 1u    /**< flag: forecasts and quantiles are at least 0 */
 

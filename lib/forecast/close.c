@@ -3,7 +3,7 @@
 #include <math.h>
 
 #include "base/env.h"
-#include "forecast/series.h"
+#include "forecast/signals.h"
 
 #define SIZE_FADE 0.999  /* per busy bucket: how the mean size of a row forgets */
 #define SCORE_SPAN 2.0   /* long seasons that the score remembers, about */
@@ -70,14 +70,15 @@ static void learn_spread(pshi_regular *r, const pshi_shape *shape, int64_t bucke
 
 static void learn_error(pshi_outlook *o, pshi_series *s, uint32_t g, double mean, double y) {
     pshi_regular *r = s->regular;
-    double scale = r->fitted ? pshi_rhythm_scale(r->rhythm, o->shape->lead[g]) : 0, error;
+    double scale = r->fitted ? pshi_rhythm_scale(r->rhythm, o->shape->lead[g]) : 0, error, spread;
 
     if (!(scale > 0))
         return;
     error = (pshi_rhythm_z(r->rhythm, y) - pshi_rhythm_z(r->rhythm, mean)) / scale;
-    pshi_track_learn(
-        &r->track[g], &o->calibration->track[s->subject.kind][g],
-        error / pshi_series_spread(s, o->shape, o->closed));
+    spread = pshi_series_spread(s, o->shape, o->closed);
+    if (g == 0)
+        pshi_watch_error(o, s, y, mean, error / spread, scale * spread);
+    pshi_track_learn(&r->track[g], &o->calibration->track[s->subject.kind][g], error / spread);
     if (g == 0)
         learn_spread(r, o->shape, o->closed, error);
 }
@@ -93,7 +94,7 @@ static void score_group(pshi_outlook *o, pshi_series *s, uint32_t g, double y) {
     if (naive >= 0)
         tally_up(&s->regular->tally, shape, g, made, y, naive);
     learn_error(o, s, g, (double)made->mean, y);
-    if (s->hot)
+    if (s->hot && !(o->signals->near && pshi_events_mask(o, &s->subject))) /* members know of no events */
         pshi_hot_score(s->hot, g, (uint32_t)(made - s->regular->made[0]), y);
     if (made->raw >= 0)
         pshi_calibrate_learn(
@@ -133,7 +134,7 @@ static void note_event(pshi_series *s, int64_t bucket, double y) {
 
     if (y <= 0 || at > (int64_t)UINT32_MAX)
         return;
-    s->event[s->events % PSHI_EVENTS] = (pshi_event){ (uint32_t)at, (float)y };
+    s->event[s->events % PSHI_EVENTS] = (pshi_busy){ (uint32_t)at, (float)y };
     s->events = s->events < UINT32_MAX - PSHI_EVENTS ? s->events + 1 : s->events + 1 - PSHI_EVENTS;
 }
 
@@ -146,6 +147,7 @@ static void learn(pshi_outlook *o, pshi_series *s, double y) {
         return;
     }
     s->regular->history[pshi_slot(o->closed, o->shape->ring)] = pshi_history_code(y);
+    y = pshi_watch_close(o, s, y);
     if (s->regular->fitted)
         pshi_rhythm_update(s->regular->rhythm, y);
     if (s->hot)
@@ -198,6 +200,7 @@ static void forecast_next(pshi_outlook *o, pshi_series *s) {
     pshi_regular *r = s->regular;
 
     forecast_group(o, s, 0);
+    r->watch.base = r->fitted ? (float)o->base : -1;
     if (s->subject.kind != PSH_SUBJECT_TEMPLATE)
         return;
     r->raw_next = (float)(1 - exp(-(double)made_at(s, o->shape, 0, o->closed)->mean));
@@ -256,20 +259,24 @@ static int is_masked(const pshi_regular *r, uint32_t slot) {
     return r->masked[slot / 8] >> slot % 8 & 1;
 }
 
-psh_status pshi_series_fit(psh_env *env, pshi_series *s, const pshi_shape *shape, int64_t closed) {
-    int64_t age = pshi_series_age(s, closed);
+psh_status pshi_series_fit(psh_env *env, pshi_series *s, const pshi_outlook *o) {
+    const pshi_shape *shape = o->shape;
+    int64_t closed = o->closed, age = pshi_series_age(s, closed);
     uint32_t n = age < (int64_t)shape->ring ? (uint32_t)age : shape->ring, i, slot;
     float *y = pshi_alloc(env, n * (sizeof *y + 1));
-    uint8_t *skip = (uint8_t *)(y + n);
+    uint8_t *skip;
     psh_status st;
 
     if (!y)
         return PSH_E_NOMEM;
+    skip = (uint8_t *)(y + n);
     for (i = 0; i < n; i++) {
         slot = pshi_slot(closed - (int64_t)n + (int64_t)i, shape->ring);
         y[i] = pshi_history_value(s->regular->history[slot]);
         skip[i] = (uint8_t)is_masked(s->regular, slot);
     }
+    st = pshi_events_skip(env, o, &s->subject, n, skip);
+    pshi_watch_clean(s, shape, closed, n, y, skip);
     st = s->hot ? pshi_hot_fit(env, s->hot, shape, y, skip, n) : PSH_OK;
     if (st == PSH_OK)
         st = pshi_rhythm_fit(env, y, n, skip, shape->season, shape->lead[shape->groups - 1], s->regular->rhythm);

@@ -2,7 +2,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "forecast/series.h"
+#include "forecast/signals.h"
 
 /* What sums, states and errors of loads reach at most, with room for what they swing over. */
 #define MOST_STATE 0x1p118
@@ -88,6 +88,8 @@ static void regular_fields(pshi_fields *io, pshi_regular *r, const pshi_shape *s
     memcpy(r->rhythm->room, shape->season, sizeof r->rhythm->room);
     if (r->fitted)
         pshi_rhythm_fields(io, r->rhythm);
+    pshi_watch_fields(io, &r->watch);
+    bad_if(io, r->watch.base >= 0 && !r->fitted);
 }
 
 static void far_fields(pshi_fields *io, pshi_series *s, const pshi_shape *shape) {
@@ -129,7 +131,8 @@ void pshi_series_put(pshi_writer *w, const pshi_series *series, const pshi_shape
     pshi_fields io = { w, NULL };
     uint32_t parts = (s->regular ? 1u : 0) | (has_far(s, shape) ? 2u : 0) | (s->hot ? 4u : 0);
 
-    pshi_field_u32(&io, &parts, 0, 7);
+    parts |= s->regular && s->regular->watch.lead ? 8u : 0;
+    pshi_field_u32(&io, &parts, 0, 15);
     core_fields(&io, s);
     if (parts & 2)
         far_fields(&io, s, shape);
@@ -137,15 +140,20 @@ void pshi_series_put(pshi_writer *w, const pshi_series *series, const pshi_shape
         regular_fields(&io, s->regular, shape);
     if (s->hot)
         pshi_hot_put(w, s->hot, shape);
+    if (s->regular && s->regular->watch.lead)
+        pshi_leadlag_save(s->regular->watch.lead, w);
 }
 
-psh_status pshi_series_get(psh_env *env, pshi_cursor *c, pshi_series *s, const pshi_shape *shape) {
+psh_status pshi_series_get(
+    psh_env *env, pshi_cursor *c, pshi_series *s, const pshi_shape *shape, const struct pshi_signals *g) {
     pshi_fields io = { NULL, c };
     uint32_t parts;
 
-    pshi_field_u32(&io, &parts, 0, 7);
+    pshi_field_u32(&io, &parts, 0, 15);
     core_fields(&io, s);
     if ((parts & 5) == 4) /* hot is regular, too */
+        pshi_read_bad(c);
+    if (parts & 8 && (!(parts & 1) || !pshi_metrics_any(g, &s->subject)))
         pshi_read_bad(c);
     if (!(parts & 1) && !pshi_kind_may_be_sparse(s->subject.kind))
         pshi_read_bad(c);
@@ -159,8 +167,12 @@ psh_status pshi_series_get(psh_env *env, pshi_cursor *c, pshi_series *s, const p
         return PSH_E_NOMEM;
     if (parts & 1)
         regular_fields(&io, s->regular, shape);
-    if (c->status != PSH_OK || !(parts & 4))
-        return c->status;
-    s->hot = pshi_hot_create(env, shape);
-    return s->hot ? pshi_hot_get(env, c, s->hot, shape) : PSH_E_NOMEM;
+    if (parts & 4 && c->status == PSH_OK) {
+        s->hot = pshi_hot_create(env, shape);
+        if (!s->hot || pshi_hot_get(env, c, s->hot, shape) == PSH_E_NOMEM)
+            return PSH_E_NOMEM;
+    }
+    if (parts & 8 && c->status == PSH_OK && pshi_metrics_load(g, shape, c, &s->regular->watch.lead) != PSH_OK)
+        return PSH_E_NOMEM;
+    return c->status;
 }

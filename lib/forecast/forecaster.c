@@ -18,7 +18,7 @@
 
 static const psh_forecaster_options defaults = {
     sizeof(psh_forecaster_options), 0, PSH_HOUR, 24, 168, 48, 4096, 65536, 131072, UINT64_C(1) << 30, PSH_HOUR,
-    0, 64, 256, 0, 8, 0
+    0, 64, 256, 0, 1024, 8, 256, 8
 };
 
 psh_status psh_forecaster_options_init(psh_forecaster_options *o, uint32_t size) {
@@ -59,6 +59,12 @@ static void fill_in(psh_forecaster_options *o) {
         o->max_hot = defaults.max_hot;
     if (!o->max_key_sketches)
         o->max_key_sketches = defaults.max_key_sketches;
+    if (!o->max_events)
+        o->max_events = defaults.max_events;
+    if (!o->max_metrics)
+        o->max_metrics = defaults.max_metrics;
+    if (!o->max_alerts)
+        o->max_alerts = defaults.max_alerts;
 }
 
 static psh_status check_values(const psh_forecaster_options *o, psh_error *err) {
@@ -74,10 +80,12 @@ static psh_status check_values(const psh_forecaster_options *o, psh_error *err) 
         return pshi_fail(err, PSH_E_INVALID, "horizon", "must be 1 to season_long");
     if (o->history < 2 * o->season_long + 2 || o->history > PSHI_MAX_HISTORY)
         return pshi_fail(err, PSH_E_INVALID, "history", "must be 2 season_long + 2 to 2^20");
-    if (o->reserved)
-        return pshi_fail(err, PSH_E_UNSUPPORTED, "reserved", "must be 0");
     if (o->max_segments > 32 && o->max_segments != PSH_NONE)
         return pshi_fail(err, PSH_E_INVALID, "max_segments", "must be at most 32, or PSH_NONE");
+    if (o->max_events > 65536 || o->max_alerts > 65536)
+        return pshi_fail(err, PSH_E_INVALID, o->max_events > 65536 ? "max_events" : "max_alerts", "at most 65536");
+    if (o->max_metrics > PSHI_MOST_METRICS)
+        return pshi_fail(err, PSH_E_INVALID, "max_metrics", "at most 64");
     if (o->lateness_ns / o->bucket_ns >= PSHI_MAX_OPEN / 2)
         return pshi_fail(err, PSH_E_INVALID, "lateness_ns", "must be 0 to 8191 buckets");
     if (o->network % 8 || o->network > PSHI_LSTM_MOST_WIDTH)
@@ -112,7 +120,9 @@ psh_status pshi_forecaster_make(
     f->o = *o;
     pshi_shape_init(&f->shape, o);
     pshi_calibration_init(&f->calibration);
-    if (pshi_outlook_init(env, &f->shape, &f->calibration, &f->outlook) != PSH_OK) {
+    if (pshi_outlook_init(env, &f->shape, &f->calibration, &f->outlook) != PSH_OK ||
+        pshi_signals_init(env, &f->shape, o, &f->signals) != PSH_OK) {
+        pshi_outlook_free(env, &f->outlook);
         pshi_free(env, f);
         return pshi_fail(err, PSH_E_NOMEM, "", "no memory for the forecaster");
     }
@@ -123,10 +133,12 @@ psh_status pshi_forecaster_make(
     pshi_keys_init(&f->keys, o);
     f->hot_bar = HUGE_VAL;
     if (pshi_heat_network(f) != PSH_OK) {
+        pshi_signals_free(&f->signals);
         pshi_outlook_free(env, &f->outlook);
         pshi_free(env, f);
         return pshi_fail(err, PSH_E_NOMEM, "", "no memory for the forecaster");
     }
+    f->outlook.signals = &f->signals;
     f->schema = psh_schema_ref(schema);
     f->now = PSH_TIME_NONE;
     *out = f;
@@ -160,6 +172,7 @@ void psh_forecaster_destroy(psh_forecaster *f) {
     pshi_tenants_free(f->env, &f->tenants);
     pshi_labels_free(f->env, &f->labels);
     pshi_lender_free(f->env, &f->lender);
+    pshi_signals_free(&f->signals);
     pshi_free(f->env, f);
 }
 
@@ -169,13 +182,14 @@ static uint64_t map_bytes(const pshi_idmap *m) {
 
 uint64_t pshi_forecaster_bytes(const psh_forecaster *f) {
     return sizeof *f + pshi_outlook_bytes(&f->shape) + f->observer_bytes + f->store.bytes
+         + pshi_signals_bytes(&f->signals, &f->shape)
          + f->store.cap * sizeof *f->store.list + map_bytes(&f->store.map)
          + f->templates.cap * sizeof *f->templates.list + f->templates.order_cap * sizeof *f->templates.order
          + map_bytes(&f->templates.map) + f->templates.bytes + pshi_workload_bytes(&f->workload)
          + (f->clusters.list ? PSHI_MOST_CLUSTERS * sizeof *f->clusters.list : 0)
          + f->clusters.member_cap * sizeof *f->clusters.members + f->keys.bytes
          + pshi_labels_bytes(&f->labels) + pshi_tenants_bytes(&f->tenants)
-         + (f->lender.path.mean ? pshi_outlook_bytes(&f->shape) : 0);
+         + (f->lender.path.mean ? pshi_outlook_bytes(&f->shape) + f->shape.max_lead * sizeof(double) : 0);
 }
 
 psh_status psh_forecaster_get_stats(const psh_forecaster *f, psh_forecaster_stats *out) {
@@ -223,11 +237,29 @@ static void close_buckets(psh_forecaster *f, int64_t target) {
         else
             i++;
     }
+    pshi_metrics_close(&f->signals, &f->shape, from, target);
     f->outlook.closed = target;
     f->outlook.of = NULL;
     if (pshi_floor_div(from, f->shape.season[0]) != pshi_floor_div(target, f->shape.season[0]))
         pshi_heat_measure(f);
     pshi_heat_lessons(f, target - from);
+}
+
+/* What closing buckets will need of memory for events, before anything is changed. */
+static psh_status prepare_events(psh_forecaster *f, int64_t target) {
+    psh_status st = PSH_OK;
+    const pshi_series *s;
+    size_t i;
+
+    if (!f->signals.calendar)
+        return PSH_OK;
+    pshi_events_focus(&f->signals, &f->shape, f->outlook.closed - 1, target);
+    for (i = 0; f->signals.near && st == PSH_OK && i < f->store.count; i++) {
+        s = f->store.list[i];
+        if (s->regular && s->regular->fitted)
+            st = pshi_events_prepare(&f->signals, &f->shape, &s->subject, f->outlook.closed, target);
+    }
+    return st;
 }
 
 /* The first step tells the time: what began in its future began with wrong times. */
@@ -237,6 +269,8 @@ static void start_time(psh_forecaster *f, int64_t target) {
         f->shed++;
     }
     pshi_lender_reset(&f->lender);
+    if (f->outlook.closed > target)
+        pshi_metrics_close(&f->signals, &f->shape, target, target);
     while (f->templates.count && f->outlook.closed > target)
         pshi_templates_remove(f->env, &f->templates, f->templates.count - 1);
     if (!f->anchored || f->outlook.closed > target)
@@ -259,6 +293,22 @@ static psh_status change_tier(psh_forecaster *f, pshi_series *s, int wants) {
     return st;
 }
 
+/* Metrics are looked at for series that one may lead, where there is memory left. */
+static psh_status look_at_metrics(psh_forecaster *f, pshi_series *s) {
+    uint64_t need;
+    psh_status st;
+
+    if (!f->signals.metric_count || !s->regular || s->regular->watch.lead ||
+        !pshi_metrics_any(&f->signals, &s->subject))
+        return PSH_OK;
+    need = pshi_metrics_bytes(&f->signals, &f->shape);
+    if (pshi_forecaster_bytes(f) + need > f->o.max_bytes)
+        return PSH_OK;
+    st = pshi_metrics_begin(&f->signals, &f->shape, &s->regular->watch);
+    f->store.bytes += st == PSH_OK ? need : 0;
+    return st;
+}
+
 static psh_status attend(psh_forecaster *f, pshi_series *s, uint32_t *budget) {
     int wants = pshi_series_wants(s, &f->shape, f->outlook.closed);
     psh_status st = PSH_OK;
@@ -267,6 +317,8 @@ static psh_status attend(psh_forecaster *f, pshi_series *s, uint32_t *budget) {
         st = change_tier(f, s, wants);
     if (st == PSH_OK)
         st = pshi_heat_apply(f, s);
+    if (st == PSH_OK)
+        st = look_at_metrics(f, s);
     if (st != PSH_OK || !pshi_series_due(s, f->outlook.closed))
         return st;
     if (!*budget)
@@ -274,7 +326,7 @@ static psh_status attend(psh_forecaster *f, pshi_series *s, uint32_t *budget) {
     --*budget;
     f->outlook.of = NULL;
     pshi_lender_reset(&f->lender);
-    return pshi_series_fit(f->env, s, &f->shape, f->outlook.closed);
+    return pshi_series_fit(f->env, s, &f->outlook);
 }
 
 static psh_status refit(psh_forecaster *f, uint32_t budget) {
@@ -307,6 +359,9 @@ psh_status psh_forecaster_step(psh_forecaster *f, int64_t now, uint32_t budget) 
     target = pshi_bucket(&f->shape, pshi_time_add(now, -f->o.lateness_ns));
     if (!f->stepped)
         start_time(f, target);
+    st = target > f->outlook.closed ? prepare_events(f, target) : PSH_OK;
+    if (st != PSH_OK)
+        return st;
     f->now = now;
     from = f->outlook.closed;
     if (target > from)

@@ -6,6 +6,7 @@
 #include "forecast/cluster.h"
 #include "forecast/keys.h"
 #include "forecast/labels.h"
+#include "forecast/signals.h"
 #include "forecast/store.h"
 #include "forecast/template.h"
 #include "forecast/tenant.h"
@@ -20,6 +21,7 @@ struct psh_forecaster {
     pshi_store store;
     pshi_templates templates;
     pshi_calibration calibration;
+    pshi_signals signals;
     psh_observer *observers; /* in the order of their creation */
     pshi_outlook outlook;    /* its closed is the first open bucket */
     uint64_t observer_bytes;

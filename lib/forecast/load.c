@@ -30,6 +30,9 @@ static psh_status get_options(pshi_cursor *c, psh_forecaster_options *out, psh_e
     o.max_key_sketches = pshi_get_u32(c);
     o.max_hot = pshi_get_u32(c);
     o.network = pshi_get_u32(c);
+    o.max_events = pshi_get_u32(c);
+    o.max_metrics = pshi_get_u32(c);
+    o.max_alerts = pshi_get_u32(c);
     st = pshi_read_end(c);
     if (st == PSH_OK)
         st = pshi_options_check(out, &o, err) == PSH_OK ? PSH_OK : PSH_E_CORRUPT;
@@ -142,12 +145,14 @@ static psh_status get_one_series(pshi_cursor *c, psh_forecaster *f, uint32_t *pl
     if (status != PSH_OK)
         return status == PSH_E_EXISTS ? PSH_E_CORRUPT : status;
     st->bytes -= pshi_series_held(&f->shape, s);
-    status = pshi_series_get(f->env, c, s, &f->shape);
+    status = pshi_series_get(f->env, c, s, &f->shape, &f->signals);
     st->bytes += pshi_series_held(&f->shape, s);
     st->hot += s->hot != NULL;
-    *left -= pshi_series_held(&f->shape, s);
+    if (status == PSH_OK && pshi_series_held(&f->shape, s) > *left)
+        status = PSH_E_LIMIT;
     if (status != PSH_OK)
         return status;
+    *left -= pshi_series_held(&f->shape, s);
     start = s->start;
     if (!f->anchored || start >= f->outlook.closed + (int64_t)f->shape.open ||
         start < INT64_MIN / 1000000 - PSHI_MAX_OPEN)
@@ -294,6 +299,10 @@ static psh_status get_all(const pshi_frame *frame, psh_forecaster *f, size_t max
     psh_status st = get_state(&c, f);
 
     if (st == PSH_OK) {
+        c = pshi_frame_section(frame, PSHI_FORECASTER_SIGNALS);
+        st = pshi_signals_get(&c, &f->signals, &f->shape, f->outlook.closed);
+    }
+    if (st == PSH_OK) {
         c = pshi_frame_section(frame, PSHI_FORECASTER_SERIES);
         st = get_series(&c, f, max_bytes);
     }
@@ -321,7 +330,7 @@ psh_status psh_forecaster_load(
     psh_error *err) {
     static const uint32_t known[] = { PSHI_FORECASTER_OPTIONS, PSHI_FORECASTER_STATE, PSHI_FORECASTER_SERIES,
                                       PSHI_FORECASTER_TEMPLATES, PSHI_FORECASTER_WORKLOAD, PSHI_FORECASTER_MORE,
-                                      PSHI_FORECASTER_KEYS, PSHI_FORECASTER_SEGMENTS,
+                                      PSHI_FORECASTER_KEYS, PSHI_FORECASTER_SIGNALS, PSHI_FORECASTER_SEGMENTS,
                                       PSHI_FORECASTER_LABELS };
     psh_forecaster_options o;
     psh_forecaster *f = NULL;

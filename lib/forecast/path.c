@@ -5,6 +5,7 @@
 
 #include "base/env.h"
 #include "forecast/young.h"
+#include "forecast/signals.h"
 #include "math/stats.h"
 
 #define FEW_LESSONS 200u /* minibatches before the network is asked */
@@ -24,8 +25,10 @@ psh_status pshi_outlook_init(psh_env *env, const pshi_shape *shape, pshi_calibra
     out->calibration = c;
     out->closed = 0;
     out->of = NULL;
-    out->steps = 0;
     out->lender = NULL;
+    out->steps = out->factored = 0;
+    out->base = 0;
+    out->signals = NULL;
     out->env = env;
     out->mean = pshi_alloc(env, pshi_outlook_bytes(shape));
     if (!out->mean)
@@ -113,17 +116,38 @@ static void make_path(pshi_outlook *o, const pshi_series *s, uint32_t lead) {
         o->mean[i] = at_most_load(o->mean[i]);
     if (s->hot)
         combine_members(o, s);
+    o->base = o->mean[0];
+    o->factored = 0;
+    if (s->regular->watch.lead)
+        pshi_metrics_path(o, s->regular->watch.lead);
+    if (o->signals->near)
+        pshi_events_path(o, &s->subject);
+}
+
+/* A mean that no path holds. */
+static double with_events(const pshi_outlook *o, const pshi_series *s, uint32_t lead, double base) {
+    if (!o->signals->near && lead <= o->shape->max_lead)
+        return base;
+    if (!o->signals->calendar)
+        return base;
+    return at_most_load(pshi_calendar_apply(
+        base, pshi_events_factor(o, &s->subject, o->closed + (int64_t)lead - 1)));
 }
 
 static double own_mean(pshi_outlook *o, const pshi_series *s, uint32_t lead) {
-    uint32_t most = o->shape->max_lead, m = o->shape->longest;
+    uint32_t most = o->shape->max_lead, m = o->shape->longest, asked = lead;
 
     if (!s->regular || !s->regular->fitted)
-        return at_most_load(s->regular ? (double)s->mean : (double)s->busy * (double)s->size);
+        return with_events(
+            o, s, lead, at_most_load(s->regular ? (double)s->mean : (double)s->busy * (double)s->size));
     if (lead > most) /* beyond all paths the last season repeats */
         lead = most - m + 1 + (lead - most - 1) % m;
     if (o->of != s || lead > o->steps)
         make_path(o, s, lead);
+    if (asked > most)
+        return with_events(o, s, asked, o->mean[lead - 1]);
+    if (o->factored)
+        return at_most_load(pshi_calendar_apply(o->mean[lead - 1], o->signals->factor[lead - 1]));
     return o->mean[lead - 1];
 }
 

@@ -23,6 +23,9 @@ static void put_options(pshi_writer *w, const psh_forecaster *f) {
     pshi_put_u32(w, o->max_key_sketches);
     pshi_put_u32(w, o->max_hot);
     pshi_put_u32(w, o->network);
+    pshi_put_u32(w, o->max_events);
+    pshi_put_u32(w, o->max_metrics);
+    pshi_put_u32(w, o->max_alerts);
 }
 
 static void put_calibrator(pshi_writer *w, const pshi_calibrator *c) {
@@ -143,6 +146,10 @@ static void put_segments(pshi_writer *w, const psh_forecaster *f) {
     pshi_tenants_put(w, &f->tenants);
 }
 
+static void put_signals(pshi_writer *w, const psh_forecaster *f) {
+    pshi_signals_put(w, &f->signals, &f->shape, f->outlook.closed);
+}
+
 static void put_workload(pshi_writer *w, const psh_forecaster *f) {
     pshi_workload_put(w, &f->workload);
 }
@@ -173,6 +180,7 @@ psh_status psh_forecaster_save(const psh_forecaster *f, psh_buffer *out) {
     fw = pshi_frame_begin(&w, PSHI_KIND_FORECASTER);
     put_section(&fw, PSHI_FORECASTER_OPTIONS, put_options, f);
     put_section(&fw, PSHI_FORECASTER_STATE, put_state, f);
+    put_section(&fw, PSHI_FORECASTER_SIGNALS, put_signals, f);
     put_section(&fw, PSHI_FORECASTER_SERIES, put_series, f);
     put_section(&fw, PSHI_FORECASTER_TEMPLATES, put_templates, f);
     put_section(&fw, PSHI_FORECASTER_SEGMENTS, put_segments, f);

@@ -35,7 +35,9 @@ size_t pshi_series_bytes(const pshi_shape *shape, uint32_t kind) {
 }
 
 size_t pshi_series_held(const pshi_shape *shape, const pshi_series *s) {
-    return sizeof *s + (s->regular ? regular_bytes(shape) : 0) + (s->far ? shape->open * sizeof(double) : 0)
+    size_t regular = s->regular ? regular_bytes(shape) + pshi_watch_held(&s->regular->watch) : 0;
+
+    return sizeof *s + regular + (s->far ? shape->open * sizeof(double) : 0)
          + pshi_hot_bytes(shape, s->hot);
 }
 
@@ -86,6 +88,7 @@ static void reset_regular(pshi_regular *r, const pshi_shape *shape) {
     memset(r->history, 0, shape->ring * sizeof *r->history);
     memset(r->masked, 0, mask_bytes(shape));
     memset(r->rhythm, 0, pshi_rhythm_bytes(shape->season));
+    pshi_watch_reset(&r->watch);
 }
 
 void pshi_series_reset(pshi_series *s, const pshi_shape *shape, int64_t start) {
@@ -117,12 +120,19 @@ pshi_series *pshi_series_create(psh_env *env, const pshi_shape *shape, const psh
     return s;
 }
 
+static void free_regular(psh_env *env, pshi_regular *r) {
+    if (!r)
+        return;
+    pshi_leadlag_destroy(r->watch.lead);
+    pshi_free(env, r);
+}
+
 void pshi_series_destroy(psh_env *env, pshi_series *s) {
     if (!s)
         return;
     pshi_free(env, s->far);
     pshi_hot_destroy(env, s->hot);
-    pshi_free(env, s->regular);
+    free_regular(env, s->regular);
     pshi_free(env, s);
 }
 
@@ -185,7 +195,7 @@ int pshi_series_is_hot(const pshi_series *s, const pshi_shape *shape, int64_t cl
 void pshi_series_demote(psh_env *env, pshi_series *s) {
     pshi_hot_destroy(env, s->hot);
     s->hot = NULL;
-    pshi_free(env, s->regular);
+    free_regular(env, s->regular);
     s->regular = NULL;
     s->events = 0;
 }

@@ -10,6 +10,7 @@
 #include "forecast/hot.h"
 #include "forecast/shape.h"
 #include "forecast/track.h"
+#include "forecast/watch.h"
 #include "model/rhythm.h"
 
 /** A bucket counts no more than this, so that sums of buckets, their errors and powers of those stay finite. */
@@ -66,13 +67,14 @@ typedef struct pshi_regular {
     uint16_t *history;    /* Shape [shape.ring] */
     uint8_t *masked;      /* Shape [(ring + 7) / 8], bits: buckets that teach nothing */
     pshi_rhythm *rhythm;
+    pshi_watch watch;
 } pshi_regular;
 
 /** A busy bucket of a sparse series. */
-typedef struct pshi_event {
+typedef struct pshi_busy {
     uint32_t at;   /* buckets since the start */
     float amount;
-} pshi_event;
+} pshi_busy;
 
 typedef struct pshi_series {
     /* What an observation touches stands together, in one line of the cache. */
@@ -91,7 +93,7 @@ typedef struct pshi_series {
     pshi_hot *hot;           /* NULL: not hot; only with regular */
     uint32_t events;         /* of event[], the latest, saturating */
     uint32_t segment;        /* tenants: place of their segment and PSHI_PLACE_*, see tenant.h; 0: none */
-    pshi_event event[PSHI_EVENTS]; /* a ring while sparse; by events, oldest overwritten */
+    pshi_busy event[PSHI_EVENTS]; /* a ring while sparse; by events, oldest overwritten */
 } pshi_series;
 
 struct pshi_lender;
@@ -103,14 +105,16 @@ typedef struct pshi_outlook {
     int64_t closed;          /* the first open bucket */
     const pshi_series *of;   /* whose path it is; NULL: none */
     uint32_t steps;          /* of the path */
-    uint32_t reserved;
-    double *mean;            /* Shape [shape.max_lead] */
+    uint32_t factored;       /* 1 if events are in it: their factors stand in signals */
+    double *mean;            /* Shape [shape.max_lead], without them */
     double *said[PSHI_HOT_MEMBERS]; /* the same, each member of a hot series; < 0: nothing */
     double *window;          /* Shape [2 long seasons]: what the network looks at */
     float *work;
     struct pshi_lender *lender; /* NULL while series close: then each stands alone */
     psh_env *env;
     pshi_lstm *net;          /* NULL: none */
+    double base;             /* mean[0] without metrics either */
+    struct pshi_signals *signals; /* borrowed */
 } pshi_outlook;
 
 /** @return PSH_OK, PSH_E_NOMEM. Memory goes with pshi_outlook_free. */
@@ -159,7 +163,7 @@ void pshi_series_close(pshi_outlook *o, pshi_series *s);
 /** @return 1 if parameters should be chosen again. */
 int pshi_series_due(const pshi_series *s, int64_t closed);
 /** Chooses parameters of a regular series. @return PSH_OK, PSH_E_NOMEM (nothing done). */
-psh_status pshi_series_fit(psh_env *env, pshi_series *s, const pshi_shape *shape, int64_t closed);
+psh_status pshi_series_fit(psh_env *env, pshi_series *s, const pshi_outlook *o);
 
 /** Closed buckets since its start. */
 int64_t pshi_series_age(const pshi_series *s, int64_t closed);
@@ -210,6 +214,7 @@ double pshi_series_bar(const pshi_series *s, double buckets);
 /* codec.c */
 void pshi_series_put(pshi_writer *w, const pshi_series *s, const pshi_shape *shape);
 /** Fills a series made by create with its subject. @return PSH_OK, PSH_E_NOMEM, PSH_E_CORRUPT (c is marked). */
-psh_status pshi_series_get(psh_env *env, pshi_cursor *c, pshi_series *s, const pshi_shape *shape);
+psh_status pshi_series_get(
+    psh_env *env, pshi_cursor *c, pshi_series *s, const pshi_shape *shape, const struct pshi_signals *g);
 
 #endif

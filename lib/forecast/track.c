@@ -71,6 +71,10 @@ double pshi_track_quantile(const pshi_track *own, const pshi_track *pool, double
         return edge(own->up, pool->up, 1);
     if (p == 0.05)
         return -edge(own->low, pool->low, 1);
+    if (p == 0.99)
+        return edge(own->up, pool->up, 2);
+    if (p == 0.01)
+        return -edge(own->low, pool->low, 2);
     z = pshi_normal_quantile(p);
     return z >= 0 ? spread(own->up, pool->up, z) : -spread(own->low, pool->low, -z);
 }

@@ -15,11 +15,16 @@ void pshi_lender_reset(pshi_lender *l) {
 }
 
 void pshi_lender_free(psh_env *env, pshi_lender *l) {
+    pshi_free(env, l->factor);
     if (l->path.mean)
         pshi_outlook_free(env, &l->path);
 }
 
 psh_status pshi_lender_ready(psh_env *env, pshi_lender *l, const pshi_shape *shape, pshi_calibration *c) {
+    if (!l->factor)
+        l->factor = pshi_calloc(env, shape->max_lead, sizeof *l->factor);
+    if (!l->factor)
+        return PSH_E_NOMEM;
     return l->path.mean ? PSH_OK : pshi_outlook_init(env, shape, c, &l->path);
 }
 
@@ -81,6 +86,9 @@ static void make_out(pshi_lender *l, const pshi_outlook *o, const pshi_series *s
     const pshi_segments *g = pshi_segments_find(l->tenants, s->subject.table);
     uint32_t place = (s->segment & PSHI_PLACE_MASK) - 1;
 
+    l->signals = *o->signals;
+    l->signals.factor = l->factor;
+    l->path.signals = &l->signals;
     l->to = s;
     l->id = s->subject.id;
     l->mark = s->segment;

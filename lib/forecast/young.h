@@ -3,6 +3,7 @@
 #ifndef PSHI_FORECAST_YOUNG_H
 #define PSHI_FORECAST_YOUNG_H
 
+#include "forecast/signals.h"
 #include "forecast/store.h"
 #include "forecast/tenant.h"
 
@@ -11,6 +12,8 @@ typedef struct pshi_lender {
     const pshi_store *store;
     const pshi_tenants *tenants;
     pshi_outlook path;     /* of segments; its own memory, made when first needed */
+    pshi_signals signals;  /* the forecaster's, but with factors of its own */
+    double *factor;         /* Shape [shape.max_lead] */
     const pshi_series *to; /* NULL: nobody yet */
     const pshi_series *segment; /* NULL: it lends nothing */
     uint64_t id;

@@ -12,6 +12,7 @@
 
 #define MOST_EVENTS 65536u
 #define MOST_TABLES (1u << 20)
+#define MANY_TABLES 4096u
 #define MOST_FACTOR 64.0
 #define MOST_WEIGHT 1000.0
 
@@ -28,7 +29,7 @@ psh_status pshi_calendar_create(psh_env *env, const pshi_calendar_options *o, ps
     if (o)
         c->o = *o;
     c->o.most_events = c->o.most_events ? c->o.most_events : 1024;
-    c->o.most_tables = c->o.most_tables ? c->o.most_tables : 4096;
+    c->o.most_tables = c->o.most_tables ? c->o.most_tables : MANY_TABLES;
     c->o.season_ns = c->o.season_ns ? c->o.season_ns : 7 * PSH_DAY;
     *out = c;
     return PSH_OK;
@@ -43,6 +44,7 @@ void pshi_calendar_destroy(pshi_calendar *c) {
         pshi_free(c->env, c->tables[i].slot);
     pshi_free(c->env, c->tables);
     pshi_free(c->env, c->events);
+    pshi_free(c->env, c->near);
     pshi_idmap_free(c->env, &c->by_id);
     pshi_idmap_free(c->env, &c->by_key);
     pshi_free(c->env, c);
@@ -121,10 +123,12 @@ psh_status pshi_calendar_add(pshi_calendar *c, const pshi_event *e, psh_error *e
     if (c->count >= c->o.most_events)
         return pshi_fail(err, PSH_E_LIMIT, "most_events", "so many events are there");
     if (pshi_reserve(c->env, (void **)&c->events, &c->cap, c->count + 1, sizeof *c->events) != PSH_OK ||
+        pshi_reserve(c->env, (void **)&c->near, &c->near_cap, c->count + 1, sizeof *c->near) != PSH_OK ||
         pshi_idmap_put(c->env, &c->by_id, e->id, (uint32_t)c->count) != PSH_OK)
         return pshi_fail(err, PSH_E_NOMEM, "", "no memory for the event");
     c->events[c->count].e = *e;
     c->events[c->count++].last = PSH_TIME_NONE;
+    c->near_to = c->near_from;
     return PSH_OK;
 }
 
@@ -160,10 +164,24 @@ psh_status pshi_calendar_remove(pshi_calendar *c, uint64_t id) {
         if (c->tables[i].level >= PSHI_LEVEL_EVENT && c->tables[i].id == id)
             drop_table(c, i);
     pshi_idmap_remove(&c->by_id, id);
+    c->near_to = c->near_from;
     memmove(c->events + at, c->events + at + 1, (--c->count - at) * sizeof *c->events);
     for (i = at; i < c->count; i++)
         pshi_idmap_put(c->env, &c->by_id, c->events[i].e.id, (uint32_t)i); /* replaces: no memory */
     return PSH_OK;
+}
+
+size_t pshi_calendar_focus(pshi_calendar *c, int64_t from, int64_t to) {
+    int64_t start, end;
+    uint32_t i;
+
+    c->near_count = 0;
+    for (i = 0; i < c->count; i++)
+        if (pshi_event_window(&c->events[i].e, from, &start, &end) && start < to)
+            c->near[c->near_count++] = i;
+    c->near_from = from;
+    c->near_to = to > from ? to : from;
+    return c->near_count;
 }
 
 size_t pshi_calendar_count(const pshi_calendar *c) {
@@ -181,8 +199,14 @@ uint64_t pshi_calendar_shed(const pshi_calendar *c) {
     return c->shed;
 }
 
+int pshi_calendar_is(const pshi_calendar *c, uint32_t most_events, int64_t season_ns) {
+    return c->o.most_events == most_events && c->o.most_tables == MANY_TABLES && c->o.season_ns == season_ns;
+}
+
 size_t pshi_calendar_bytes(const pshi_calendar *c) {
     size_t i, n = sizeof *c + c->cap * sizeof *c->events + c->table_cap * sizeof *c->tables;
+
+    n += c->near_cap * sizeof *c->near;
 
     for (i = 0; i < c->table_count; i++)
         n += c->tables[i].slots * sizeof *c->tables[i].slot;

@@ -87,8 +87,9 @@ int pshi_event_window(const pshi_event *e, int64_t t, int64_t *start, int64_t *e
  * What the events do to whole buckets: bucket i is [from + i step_ns, + step_ns).
  * @param factor  Shape [n], out, in [1/64, 64]: the forecast of a bucket is (base + 1) factor - 1, at least 0. Base
  *                is what a model says that was fitted without the masked buckets.
+ * @return 1 if an event reaches into any, else 0: all are 1.
  */
-void pshi_calendar_effects(
+int pshi_calendar_effects(
     const pshi_calendar *c, const pshi_event_who *who, int64_t from, int64_t step_ns, uint32_t n, double *factor);
 /** The same of one bucket [from, to). 1 where from >= to. */
 double pshi_calendar_effect(const pshi_calendar *c, const pshi_event_who *who, int64_t from, int64_t to);
@@ -112,8 +113,20 @@ int pshi_calendar_is_masked(const pshi_calendar *c, const pshi_event_who *who, i
  */
 psh_status pshi_calendar_learn(
     pshi_calendar *c, const pshi_event_who *who, int64_t from, int64_t to, double y, double base);
+/** Makes room for what pshi_calendar_learn will learn in buckets of [from, to). @return PSH_OK, PSH_E_NOMEM. */
+psh_status pshi_calendar_prepare(pshi_calendar *c, const pshi_event_who *who, int64_t from, int64_t to);
+/**
+ * Calls about times inside [from, to) look from now on only at the events that have a window there, until an event
+ * is added or removed.
+ * @return how many there are.
+ */
+size_t pshi_calendar_focus(pshi_calendar *c, int64_t from, int64_t to);
+/** The mean factor of the i-th event alone over its window, i < count. */
+double pshi_calendar_factor(const pshi_calendar *c, size_t i, const pshi_event_who *who);
 /** @return subjects whose effects are not told apart, for want of tables: they share those of event and kind. */
 uint64_t pshi_calendar_shed(const pshi_calendar *c);
+/** @return 1 if it was made with these options. */
+int pshi_calendar_is(const pshi_calendar *c, uint32_t most_events, int64_t season_ns);
 /** @return bytes that it takes. */
 size_t pshi_calendar_bytes(const pshi_calendar *c);
 

@@ -213,35 +213,76 @@ static uint32_t next_touched(
     return n;
 }
 
-static void multiply_event(
+/* The events that may matter to [from, to): those in focus if it is, else all. */
+typedef struct event_list {
+    const uint32_t *near; /* NULL: all */
+    size_t n;
+} event_list;
+
+static event_list events_for(const pshi_calendar *c, int64_t from, int64_t to) {
+    event_list all = { NULL, c->count }, near = { c->near, c->near_count };
+
+    return from >= c->near_from && from < to && to <= c->near_to ? near : all;
+}
+
+static event_list events_of(const pshi_calendar *c, int64_t from, int64_t step_ns, uint32_t n) {
+    int64_t span, to;
+
+    if (pshi_mul_i64(step_ns, n, &span) || pshi_add_i64(from, span, &to))
+        to = INT64_MIN;
+    return events_for(c, from, to);
+}
+
+static size_t nth_event(const event_list *l, size_t k) {
+    return l->near ? l->near[k] : k;
+}
+
+static int multiply_event(
     const pshi_calendar *c, const pshi_event *e, const pshi_event_who *who, int64_t from, int64_t step_ns,
     uint32_t n, double *factor) {
     int64_t a, b;
     bucket_view v;
     uint32_t i;
+    int any = 0;
 
     for (i = next_touched(e, from, step_ns, 0, n, &a, &b); i < n;
          i = next_touched(e, from, step_ns, i + 1, n, &a, &b))
-        if (look_at(e, a, b, &v))
+        if (look_at(e, a, b, &v)) {
             factor[i] *= factor_in(c, e, &who->subject, &v);
+            any = 1;
+        }
+    return any;
 }
 
-void pshi_calendar_effects(
+int pshi_calendar_effects(
     const pshi_calendar *c, const pshi_event_who *who, int64_t from, int64_t step_ns, uint32_t n, double *factor) {
+    event_list l = events_of(c, from, step_ns, n);
+    const pshi_calendar_event *e;
     uint32_t i;
     size_t k;
+    int any = 0;
 
     for (i = 0; i < n; i++)
         factor[i] = 1;
-    if (step_ns <= 0)
-        return;
-    for (k = 0; k < c->count; k++) {
-        if (!is_handled(c, &c->events[k], who))
+    for (k = 0; step_ns > 0 && k < l.n; k++) {
+        e = &c->events[nth_event(&l, k)];
+        if (!is_handled(c, e, who) || !multiply_event(c, &e->e, who, from, step_ns, n, factor))
             continue;
-        multiply_event(c, &c->events[k].e, who, from, step_ns, n, factor);
+        any = 1;
         for (i = 0; i < n; i++)
             factor[i] = fmin(fmax(factor[i], 1 / MOST_FACTOR), MOST_FACTOR);
     }
+    return any;
+}
+
+double pshi_calendar_factor(const pshi_calendar *c, size_t i, const pshi_event_who *who) {
+    const pshi_event *e = &c->events[i].e;
+    uint32_t slots = pshi_event_slots(e), k;
+    double sum = 0;
+
+    for (k = 0; k < slots; k++)
+        sum += exp(effect_at(c, e, &who->subject, k));
+    return sum / slots;
 }
 
 double pshi_calendar_effect(const pshi_calendar *c, const pshi_event_who *who, int64_t from, int64_t to) {
@@ -249,7 +290,7 @@ double pshi_calendar_effect(const pshi_calendar *c, const pshi_event_who *who, i
     double factor = 1;
 
     if (to > from && !pshi_sub_i64(to, from, &width))
-        pshi_calendar_effects(c, who, from, width, 1, &factor);
+        (void)pshi_calendar_effects(c, who, from, width, 1, &factor);
     return factor;
 }
 
@@ -265,16 +306,19 @@ double pshi_calendar_clean(double y, double factor) {
 
 void pshi_calendar_masks(
     const pshi_calendar *c, const pshi_event_who *who, int64_t from, int64_t step_ns, uint32_t n, uint8_t *mask) {
+    event_list l = events_of(c, from, step_ns, n);
+    const pshi_calendar_event *e;
     int64_t a, b;
     uint32_t i;
     size_t k;
 
     memset(mask, 0, n);
-    for (k = 0; step_ns > 0 && k < c->count; k++) {
-        if (!is_handled(c, &c->events[k], who))
+    for (k = 0; step_ns > 0 && k < l.n; k++) {
+        e = &c->events[nth_event(&l, k)];
+        if (!is_handled(c, e, who))
             continue;
-        for (i = next_touched(&c->events[k].e, from, step_ns, 0, n, &a, &b); i < n;
-             i = next_touched(&c->events[k].e, from, step_ns, i + 1, n, &a, &b))
+        for (i = next_touched(&e->e, from, step_ns, 0, n, &a, &b); i < n;
+             i = next_touched(&e->e, from, step_ns, i + 1, n, &a, &b))
             mask[i] = 1;
     }
 }
@@ -349,24 +393,45 @@ static int teaches(
     return is_handled(c, e, who) && look_at(&e->e, from, to, v) && 2 * v->inside >= v->points;
 }
 
+psh_status pshi_calendar_prepare(pshi_calendar *c, const pshi_event_who *who, int64_t from, int64_t to) {
+    event_list l = events_for(c, from, to);
+    int64_t start, end;
+    const pshi_calendar_event *e;
+    size_t k;
+
+    for (k = 0; k < l.n; k++) {
+        e = &c->events[nth_event(&l, k)];
+        if (!is_handled(c, e, who) || !pshi_event_window(&e->e, from, &start, &end) || start >= to)
+            continue;
+        if (need_all(c, &e->e, &who->subject) != PSH_OK)
+            return PSH_E_NOMEM;
+    }
+    return PSH_OK;
+}
+
 psh_status pshi_calendar_learn(
     pshi_calendar *c, const pshi_event_who *who, int64_t from, int64_t to, double y, double base) {
     double ratio, all, own;
+    pshi_calendar_event *e;
+    event_list l = events_for(c, from, to);
     bucket_view v;
     size_t k;
 
     if (!(y >= 0 && base >= 0 && isfinite(y) && isfinite(base)) || from >= to)
         return PSH_E_INVALID;
-    for (k = 0; k < c->count; k++)
-        if (teaches(c, &c->events[k], who, from, to, &v) && need_all(c, &c->events[k].e, &who->subject) != PSH_OK)
+    for (k = 0; k < l.n; k++) {
+        e = &c->events[nth_event(&l, k)];
+        if (teaches(c, e, who, from, to, &v) && need_all(c, &e->e, &who->subject) != PSH_OK)
             return PSH_E_NOMEM;
+    }
     ratio = (y + 1) / (base + 1);
     all = pshi_calendar_effect(c, who, from, to);
-    for (k = 0; k < c->count; k++) {
-        if (!teaches(c, &c->events[k], who, from, to, &v))
+    for (k = 0; k < l.n; k++) {
+        e = &c->events[nth_event(&l, k)];
+        if (!teaches(c, e, who, from, to, &v))
             continue;
-        own = factor_in(c, &c->events[k].e, &who->subject, &v);
-        learn_event(c, &c->events[k], &who->subject, &v, 1 / (NOISE + 1 / (base + 1)),
+        own = factor_in(c, &e->e, &who->subject, &v);
+        learn_event(c, e, &who->subject, &v, 1 / (NOISE + 1 / (base + 1)),
                     own_log(ratio, fmax(all / own, 1 / MOST_FACTOR), &v));
     }
     return PSH_OK;

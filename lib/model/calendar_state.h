@@ -43,6 +43,11 @@ struct pshi_calendar {
     pshi_calendar_event *events;
     size_t count;
     size_t cap;
+    uint32_t *near;        /* Shape [near_count], ascending: those with a window in [near_from, near_to) */
+    size_t near_count;
+    size_t near_cap;
+    int64_t near_from;     /* with near_to equal: none was asked for */
+    int64_t near_to;
     pshi_effect_table *tables;
     size_t table_count;
     size_t table_cap;

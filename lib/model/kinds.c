@@ -8,6 +8,7 @@ static const pshi_model_class *const classes[] = {
     [PSH_MODEL_NAIVE] = &pshi_model_naive,
     [PSH_MODEL_SEASONAL_NAIVE] = &pshi_model_seasonal_naive,
     [PSH_MODEL_COMBINED] = &pshi_model_combined,
+    [PSH_MODEL_RHYTHM] = &pshi_model_rhythm,
     [PSH_MODEL_SES] = &pshi_model_ses,
     [PSH_MODEL_HOLT] = &pshi_model_holt,
     [PSH_MODEL_DAMPED] = &pshi_model_damped,

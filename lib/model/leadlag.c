@@ -146,6 +146,14 @@ void pshi_leadlag_destroy(pshi_leadlag *l) {
         pshi_free(l->env, l);
 }
 
+size_t pshi_leadlag_room(const pshi_leadlag_options *o) {
+    return bytes_of(o);
+}
+
+void pshi_leadlag_options_of(const pshi_leadlag *l, pshi_leadlag_options *out) {
+    *out = l->o;
+}
+
 size_t pshi_leadlag_bytes(const pshi_leadlag *l) {
     return bytes_of(&l->o);
 }

@@ -33,6 +33,10 @@ void pshi_leadlag_defaults(pshi_leadlag_options *o, uint32_t metrics);
 psh_status pshi_leadlag_create(psh_env *env, const pshi_leadlag_options *o, pshi_leadlag **out);
 /** NULL is allowed. */
 void pshi_leadlag_destroy(pshi_leadlag *l);
+/** @return bytes that one with these options will hold. */
+size_t pshi_leadlag_room(const pshi_leadlag_options *o);
+/** What it was made with. */
+void pshi_leadlag_options_of(const pshi_leadlag *l, pshi_leadlag_options *out);
 /** @return bytes held; they do not grow. */
 size_t pshi_leadlag_bytes(const pshi_leadlag *l);
 /**

@@ -163,10 +163,18 @@ psh_status psh_model_fit(
     return st == PSH_OK ? st : pshi_fail(err, st, "", "no memory for the model");
 }
 
+void pshi_model_release(psh_env *env, const pshi_model_class *class, void *state) {
+    if (state && class->release)
+        class->release(env, state);
+    else
+        pshi_free(env, state);
+}
+
 void psh_model_destroy(psh_model *m) {
     if (!m)
         return;
-    pshi_free(m->env, m->state);
+    if (m->class)
+        pshi_model_release(m->env, m->class, m->state);
     pshi_free(m->env, m);
 }
 

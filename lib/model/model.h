@@ -34,8 +34,8 @@ typedef struct pshi_ahead {
 } pshi_ahead;
 
 /**
- * A kind of model. Its state is one block of the env, so that free is pshi_free, and holds what it needs to go on:
- * nothing of the fit is borrowed. Of spec.season only those that the history bears may be used.
+ * A kind of model. Its state, most often one block of the env, holds what it needs to go on: nothing of the fit is
+ * borrowed. Of spec.season only those that the history bears may be used.
  */
 typedef struct pshi_model_class {
     const char *name;
@@ -54,12 +54,18 @@ typedef struct pshi_model_class {
     void (*save)(const void *state, pshi_writer *w);
     /** Marks the cursor where the bytes are bad. @return the state (maybe nonsense if marked), or NULL (no memory). */
     void *(*load)(psh_env *env, pshi_cursor *c, size_t *bytes);
+    /** Frees the state; NULL: it is one block. */
+    void (*release)(psh_env *env, void *state);
 } pshi_model_class;
+
+/** Frees the state of a class; NULL is allowed. */
+void pshi_model_release(psh_env *env, const pshi_model_class *class, void *state);
 
 /** By kind. */
 extern const pshi_model_class pshi_model_naive;
 extern const pshi_model_class pshi_model_seasonal_naive;
 extern const pshi_model_class pshi_model_combined;
+extern const pshi_model_class pshi_model_rhythm;
 extern const pshi_model_class pshi_model_ses;
 extern const pshi_model_class pshi_model_holt;
 extern const pshi_model_class pshi_model_damped;
