@@ -8,6 +8,8 @@
 #include "forecast.h"
 #include "loads_io.h"
 #include "loads_peers.h"
+#include "loads_tree.h"
+#include "loads_young.h"
 #include "loads_zones.h"
 #include "plot.h"
 #include "scores.h"
@@ -20,7 +22,7 @@
 static const char usage[] =
     "usage: forecast loads --csv F --time-column C --key-column C [--value-column C] [--events F]\n"
     "                      [--min-active X] [--point mean|median|log] [--peer-refit D] [--no-peers]\n"
-    "                      [--origin-step H] [--plot FILE.html] [--tsv]\n"
+    "                      [--origin-step H] [--plot FILE.html] [--young] [--tree] [--tsv]\n"
     "  --csv F          a header line, then a row a key and hour, or a row an event without --value-column\n"
     "  --events F       columns from, to, name and perhaps key: what is known ahead\n"
     "  --min-active X   score the keys that have load in at least a share X of all hours; default 0\n"
@@ -28,7 +30,9 @@ static const char usage[] =
     "  --point P        what of the forecast is judged: its mean (default), its median, or log: the mean\n"
     "                   of log(1+n) that its quantiles give\n"
     "  --peer-refit D   origins between fits of the peers; default 7, each hour in between is an update\n"
-    "  --origin-step H  hours between origins; default 24: all at one hour of the day. 25 goes round the clock";
+    "  --origin-step H  hours between origins; default 24: all at one hour of the day. 25 goes round the clock\n"
+    "  --young          only: keys under two weeks, with segments and without\n"
+    "  --tree           only: total, segments and tenants, each alone and made to agree";
 
 enum { POINT_LOG, POINT_MEAN, POINT_MEDIAN, POINTS };
 static const char *const point_names[POINTS] = { "log", "mean", "median" };
@@ -248,11 +252,27 @@ static void run(replay *r) {
     }
 }
 
+static void run_part(replay *r, int tree) {
+    psh_env *env = NULL;
+    psh_schema *schema;
+
+    bench_must(psh_env_create(NULL, &env, NULL), "env", NULL);
+    schema = bench_load_schema(env);
+    if (tree)
+        loads_tree(env, schema, &r->l, r->first, r->step);
+    else
+        loads_young(env, schema, &r->l, r->wanted, r->first, r->step);
+    psh_schema_unref(schema);
+    psh_env_destroy(env);
+    free(r->wanted);
+    loads_free(&r->l);
+}
+
 int bench_forecast_loads(int argc, char **argv) {
     const char *path = NULL, *time = NULL, *key = NULL, *value = NULL, *events = NULL, *point = NULL, *page = NULL;
     double min_active = 0;
     uint32_t refit = 7;
-    int no_peers = 0;
+    int no_peers = 0, only_young = 0, only_tree = 0;
     replay r = { { 0 } };
     const bench_option options[] = {
         { "--csv", BENCH_TEXT, &path, 1 },           { "--time-column", BENCH_TEXT, &time, 1 },
@@ -260,7 +280,8 @@ int bench_forecast_loads(int argc, char **argv) {
         { "--events", BENCH_TEXT, &events, 0 },      { "--min-active", BENCH_REAL, &min_active, 0 },
         { "--point", BENCH_TEXT, &point, 0 },        { "--peer-refit", BENCH_COUNT, &refit, 0 },
         { "--no-peers", BENCH_FLAG, &no_peers, 0 },  { "--origin-step", BENCH_COUNT, &r.step, 0 },
-        { "--plot", BENCH_TEXT, &page, 0 },
+        { "--plot", BENCH_TEXT, &page, 0 },          { "--young", BENCH_FLAG, &only_young, 0 },
+        { "--tree", BENCH_FLAG, &only_tree, 0 },
     };
     psh_env *env = NULL;
     psh_schema *schema;
@@ -277,6 +298,10 @@ int bench_forecast_loads(int argc, char **argv) {
     keys = choose_keys(&r, min_active);
     if (!keys)
         bench_die(BENCH_USAGE, "--min-active: no key is active in a share of %g of the hours", min_active);
+    if (only_young || only_tree) {
+        run_part(&r, only_tree);
+        return 0;
+    }
     drawn = page ? plot_begin(page, "Hourly loads") : NULL;
     bench_must(psh_env_create(NULL, &env, NULL), "env", NULL);
     schema = bench_load_schema(env);

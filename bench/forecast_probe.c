@@ -109,7 +109,7 @@ static void run_scale(field *w, uint32_t hours) {
         close += bench_now() - begin;
     }
     bench_must(psh_forecaster_get_stats(w->f, &stats), "stats", NULL);
-    bench_figure("series", stats.series, "count", "one of them the table's");
+    bench_figure("series", stats.series, "count", "among them the table's and segments'");
     bench_figure("first_fit_s", fit, "s", "all series, one core");
     bench_figure("first_fit_per_series_us", fit / stats.series * 1e6, "us", "");
     bench_figure("update_all_s", close / ROUNDS, "s", "one bucket of all closed, scored and forecast, no fit");

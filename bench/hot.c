@@ -65,7 +65,7 @@ static psh_schema *make_schema(psh_env *env) {
     return s;
 }
 
-static void bench_observe(psh_env *env, psh_schema *schema) {
+static void bench_observe(psh_env *env, psh_schema *schema, const char *name, const char *note, uint32_t segments) {
     psh_write_record w = { .struct_size = sizeof w, .rows = 1, .bytes = 64 };
     psh_forecaster *f = NULL;
     uint64_t ids[TENANTS], seed = 1;
@@ -83,13 +83,15 @@ static void bench_observe(psh_env *env, psh_schema *schema) {
     for (i = 0; i < TENANTS; i++) {
         w.tenant = ids[i];
         must(psh_forecaster_observe_write(f, &w), "observe");
+        if (segments)
+            must(psh_forecaster_set_segment(f, 0, ids[i], PSH_SEGMENT_HOST + (uint32_t)i % segments), "segment");
     }
     begin = now_s();
     for (i = 0; i < n; i++) {
         w.tenant = ids[next_random(&seed) % TENANTS];
         must(psh_forecaster_observe_write(f, &w), "observe");
     }
-    figure("observe_write", (now_s() - begin) * 1e9 / (double)n, "ns", "known table and tenant series");
+    figure(name, (now_s() - begin) * 1e9 / (double)n, "ns", note);
     psh_forecaster_destroy(f);
 }
 
@@ -425,7 +427,8 @@ int main(int argc, char **argv) {
     tsv = argc > 1 && strcmp(argv[1], "--tsv") == 0;
     must(psh_env_create(NULL, &env, NULL), "env");
     schema = make_schema(env);
-    bench_observe(env, schema);
+    bench_observe(env, schema, "observe_write", "known table and tenant series", 0);
+    bench_observe(env, schema, "observe_write_segment", "and one of 8 segments", 8);
     bench_asking(env, schema, 0, "observe_query");
     bench_asking(env, schema, TENANTS, "observe_query_tenant");
     bench_templates(env, schema);

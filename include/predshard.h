@@ -17,6 +17,7 @@
 #include <predshard/world.h>
 #include <predshard/host.h>
 #include <predshard/forecaster.h>
+#include <predshard/segments.h>
 #include <predshard/events.h>
 #include <predshard/workload.h>
 #include <predshard/map.h>

@@ -42,7 +42,7 @@ typedef struct psh_forecaster_options {
     uint32_t max_events;     /**< that are known ahead, <= 65536; default 1024 */
     uint32_t max_metrics;    /**< that may lead loads, <= 64; default 8 */
     uint32_t max_alerts;     /**< held, the latest, <= 65536; default 256 */
-    uint32_t reserved;       /**< 0 */
+    uint32_t max_segments;   /**< segments of tenants that a table may have, <= 32; default 8; PSH_NONE = none */
 } psh_forecaster_options;
 
 /** Writes the defaults into the first `size` bytes of *o. @return PSH_OK, PSH_E_INVALID. */

@@ -171,6 +171,7 @@ static psh_status add_tenants(pshi_wish *w) {
     size_t first = w->count, i;
     psh_status st = PSH_OK;
     psh_demand_entry e;
+    const pshi_tenant *r;
     const pshi_series *s;
     pshi_load load;
 
@@ -180,6 +181,8 @@ static psh_status add_tenants(pshi_wish *w) {
             continue;
         pshi_wish_load(w, s, w->r.from, w->r.to, &load);
         e = pshi_wish_entry(w, s, PSH_DEMAND_TENANT, s->subject.id, &load);
+        r = pshi_tenants_find(&w->f->tenants, s->subject.table, s->subject.id);
+        e.access = r ? pshi_tenant_access(r) : 0;
         if (e.count > 0)
             st = pshi_wish_add(w, &e);
     }

@@ -141,6 +141,7 @@ static psh_status need_calendar(psh_forecaster *f) {
 static void events_changed(psh_forecaster *f) {
     pshi_events_focus(&f->signals, &f->shape, f->outlook.closed - 1, f->outlook.closed);
     f->outlook.of = NULL;
+    pshi_lender_reset(&f->lender);
 }
 
 psh_status psh_forecaster_add_event(psh_forecaster *f, const psh_event *e, psh_error *err) {

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "forecast/forecaster.h"
+#include "forecast/segment.h"
+#include "value/forecast.h"
 
 #include <math.h>
 #include <string.h>
@@ -16,7 +18,7 @@
 
 static const psh_forecaster_options defaults = {
     sizeof(psh_forecaster_options), 0, PSH_HOUR, 24, 168, 48, 4096, 65536, 131072, UINT64_C(1) << 30, PSH_HOUR,
-    0, 64, 256, 0, 1024, 8, 256, 0
+    0, 64, 256, 0, 1024, 8, 256, 8
 };
 
 psh_status psh_forecaster_options_init(psh_forecaster_options *o, uint32_t size) {
@@ -51,6 +53,8 @@ static void fill_in(psh_forecaster_options *o) {
         o->lateness_ns = most_late(o) < defaults.lateness_ns ? most_late(o) : defaults.lateness_ns;
     if (o->lateness_ns < 0)
         o->lateness_ns = 0;
+    if (!o->max_segments)
+        o->max_segments = defaults.max_segments;
     if (!o->max_hot)
         o->max_hot = defaults.max_hot;
     if (!o->max_key_sketches)
@@ -76,8 +80,8 @@ static psh_status check_values(const psh_forecaster_options *o, psh_error *err) 
         return pshi_fail(err, PSH_E_INVALID, "horizon", "must be 1 to season_long");
     if (o->history < 2 * o->season_long + 2 || o->history > PSHI_MAX_HISTORY)
         return pshi_fail(err, PSH_E_INVALID, "history", "must be 2 season_long + 2 to 2^20");
-    if (o->reserved)
-        return pshi_fail(err, PSH_E_UNSUPPORTED, "reserved", "must be 0");
+    if (o->max_segments > 32 && o->max_segments != PSH_NONE)
+        return pshi_fail(err, PSH_E_INVALID, "max_segments", "must be at most 32, or PSH_NONE");
     if (o->max_events > 65536 || o->max_alerts > 65536)
         return pshi_fail(err, PSH_E_INVALID, o->max_events > 65536 ? "max_events" : "max_alerts", "at most 65536");
     if (o->max_metrics > PSHI_MOST_METRICS)
@@ -122,6 +126,8 @@ psh_status pshi_forecaster_make(
         pshi_free(env, f);
         return pshi_fail(err, PSH_E_NOMEM, "", "no memory for the forecaster");
     }
+    f->lender.store = &f->store;
+    f->lender.tenants = &f->tenants;
     f->templates.fold = o->season_long < PSHI_MOST_FOLD ? o->season_long : PSHI_MOST_FOLD;
     f->folding.latest = -PSHI_MOST_SLOT; /* before all requests */
     pshi_keys_init(&f->keys, o);
@@ -163,6 +169,9 @@ void psh_forecaster_destroy(psh_forecaster *f) {
     psh_schema_unref(f->schema);
     pshi_lstm_destroy(f->outlook.net);
     pshi_outlook_free(f->env, &f->outlook);
+    pshi_tenants_free(f->env, &f->tenants);
+    pshi_labels_free(f->env, &f->labels);
+    pshi_lender_free(f->env, &f->lender);
     pshi_signals_free(&f->signals);
     pshi_free(f->env, f);
 }
@@ -178,7 +187,9 @@ uint64_t pshi_forecaster_bytes(const psh_forecaster *f) {
          + f->templates.cap * sizeof *f->templates.list + f->templates.order_cap * sizeof *f->templates.order
          + map_bytes(&f->templates.map) + f->templates.bytes + pshi_workload_bytes(&f->workload)
          + (f->clusters.list ? PSHI_MOST_CLUSTERS * sizeof *f->clusters.list : 0)
-         + f->clusters.member_cap * sizeof *f->clusters.members + f->keys.bytes;
+         + f->clusters.member_cap * sizeof *f->clusters.members + f->keys.bytes
+         + pshi_labels_bytes(&f->labels) + pshi_tenants_bytes(&f->tenants)
+         + (f->lender.path.mean ? pshi_outlook_bytes(&f->shape) + f->shape.max_lead * sizeof(double) : 0);
 }
 
 psh_status psh_forecaster_get_stats(const psh_forecaster *f, psh_forecaster_stats *out) {
@@ -219,6 +230,7 @@ static void close_buckets(psh_forecaster *f, int64_t target) {
     int64_t from = f->outlook.closed;
     size_t i = 0;
 
+    f->outlook.lender = NULL;
     while (i < f->store.count) {
         if (advance_series(f, f->store.list[i], from, target))
             pshi_store_remove(f->env, &f->store, &f->shape, i);
@@ -256,6 +268,7 @@ static void start_time(psh_forecaster *f, int64_t target) {
         pshi_store_remove(f->env, &f->store, &f->shape, f->store.count - 1);
         f->shed++;
     }
+    pshi_lender_reset(&f->lender);
     if (f->outlook.closed > target)
         pshi_metrics_close(&f->signals, &f->shape, target, target);
     while (f->templates.count && f->outlook.closed > target)
@@ -312,6 +325,7 @@ static psh_status attend(psh_forecaster *f, pshi_series *s, uint32_t *budget) {
         return PSH_AGAIN;
     --*budget;
     f->outlook.of = NULL;
+    pshi_lender_reset(&f->lender);
     return pshi_series_fit(f->env, s, &f->outlook);
 }
 
@@ -330,7 +344,7 @@ static psh_status refit(psh_forecaster *f, uint32_t budget) {
 }
 
 psh_status psh_forecaster_step(psh_forecaster *f, int64_t now, uint32_t budget) {
-    int64_t target;
+    int64_t target, from;
     psh_status st;
 
     if (!f)
@@ -349,16 +363,23 @@ psh_status psh_forecaster_step(psh_forecaster *f, int64_t now, uint32_t budget) 
     if (st != PSH_OK)
         return st;
     f->now = now;
-    if (target > f->outlook.closed)
+    from = f->outlook.closed;
+    if (target > from)
         close_buckets(f, target);
     pshi_clusters_due(&f->clusters, &f->templates, f->folding.latest, target, f->shape.season[0]);
-    return refit(f, budget);
+    if (pshi_floor_div(f->outlook.closed, f->shape.longest) != pshi_floor_div(from, f->shape.longest))
+        pshi_labels_fade(&f->labels);
+    st = pshi_tenants_step(f, from, &budget);
+    if (st == PSH_OK)
+        st = refit(f, budget);
+    pshi_lender_reset(&f->lender); /* what was made out on the way is out of date */
+    return st;
 }
 
 static psh_status check_subject(const psh_forecaster *f, const psh_subject *s, psh_error *err) {
     if (!s)
         return pshi_fail(err, PSH_E_INVALID, "subject", "is NULL");
-    if (s->kind < PSH_SUBJECT_TABLE || s->kind > PSH_SUBJECT_QUERIES)
+    if (!pshi_is_subject(s))
         return pshi_fail(err, PSH_E_INVALID, "subject.kind", "is no PSH_SUBJECT_*");
     if (s->table >= psh_schema_table_count(f->schema))
         return pshi_fail(err, PSH_E_INVALID, "subject.table", "no such table");

@@ -5,9 +5,12 @@
 
 #include "forecast/cluster.h"
 #include "forecast/keys.h"
+#include "forecast/labels.h"
 #include "forecast/signals.h"
 #include "forecast/store.h"
 #include "forecast/template.h"
+#include "forecast/tenant.h"
+#include "forecast/young.h"
 #include "forecast/workload.h"
 
 struct psh_forecaster {
@@ -31,9 +34,12 @@ struct psh_forecaster {
     int64_t latest;          /* bucket of the latest record, so that the next divides nothing: most share it */
     int64_t latest_start;    /* where it starts; with `latest_end` equal, none is known */
     int64_t latest_end;
-    size_t hint[PSH_SUBJECT_QUERIES + 1]; /* by kind: where the series found last stood; checked before use */
+    size_t hint[PSHI_KINDS]; /* by kind: where the series found last stood; checked before use */
     uint32_t anchored;       /* 1 once `closed` means something */
     uint32_t stepped;        /* 1 once `now` means something */
+    pshi_tenants tenants;
+    pshi_labels labels;
+    pshi_lender lender;      /* stands in outlook but while series close */
     pshi_workload workload;
     pshi_clusters clusters;
     pshi_folding folding;    /* of the latest query */

@@ -98,6 +98,7 @@ psh_status pshi_heat_train(psh_forecaster *f, uint32_t *budget) {
     *budget -= (batches + LESSONS - 1) / LESSONS;
     f->lessons -= batches;
     f->outlook.of = NULL;
+    pshi_lender_reset(&f->lender);
     return PSH_OK;
 }
 

@@ -7,9 +7,10 @@
 #include "base/options.h"
 #include "ds/hyperloglog.h"
 #include "forecast/forecaster.h"
+#include "forecast/segment.h"
 
 #define MOST_LABELS 16u
-#define MOST_SUBJECTS (MOST_LABELS + 3u)
+#define MOST_SUBJECTS (MOST_LABELS + 4u + PSHI_RECORD_SETS)
 
 /* The series that one record counts into. */
 typedef struct intake {
@@ -157,6 +158,32 @@ static psh_status add_series(intake *in, uint32_t kind, uint32_t table, uint64_t
     return st;
 }
 
+static void tell_tenant(psh_forecaster *f, pshi_series *s) {
+    const pshi_tenant *r = pshi_tenants_find(&f->tenants, s->subject.table, s->subject.id);
+
+    s->segment = r ? pshi_tenant_mark(&f->tenants, r) : 0;
+}
+
+/* The tenant's series, and that of the segment which it is in by then. */
+static psh_status add_tenant(intake *in, const pshi_written *w) {
+    uint32_t before = in->count, place, id;
+    size_t series = in->f->store.count;
+    psh_status st = add_series(in, PSH_SUBJECT_TENANT, w->table, w->tenant);
+    pshi_series *s;
+
+    if (st != PSH_OK || in->count == before)
+        return st;
+    s = in->series[before];
+    if (in->f->store.count > series && in->f->tenants.count)
+        tell_tenant(in->f, s);
+    if (!s->segment || !(id = pshi_segment_for(in->f, s, w->time, &place)))
+        return PSH_OK;
+    in->f->hint[PSH_SUBJECT_SEGMENT] = in->f->tenants.tables[w->table]->hint[place];
+    st = add_series(in, PSH_SUBJECT_SEGMENT, w->table, id);
+    in->f->tenants.tables[w->table]->hint[place] = in->f->hint[PSH_SUBJECT_SEGMENT];
+    return st;
+}
+
 /* A label given twice counts once. */
 static psh_status add_label(intake *in, uint32_t table, uint64_t id) {
     const psh_subject *s;
@@ -198,21 +225,49 @@ static psh_status finish(intake *in, double amount, double bytes) {
     return PSH_OK;
 }
 
-psh_status pshi_take_write(psh_forecaster *f, const pshi_written *w) {
-    psh_status st;
+/* Conjunctions that are frequent have series, which count as labels do. */
+static psh_status add_sets(intake *in, const pshi_label_set *sets, uint32_t count) {
+    psh_status st = count ? pshi_labels_ready(in->f->env, &in->f->labels) : PSH_OK;
     uint32_t i;
+
+    for (i = 0; st == PSH_OK && i < count; i++)
+        if (pshi_labels_has_series(&in->f->labels, &sets[i]))
+            st = add_series(in, PSH_SUBJECT_LABEL, sets[i].table, sets[i].id);
+    return st;
+}
+
+static void learn_sets(psh_forecaster *f, const pshi_written *w, const pshi_label_set *sets, uint32_t count) {
+    uint32_t i;
+
+    for (i = 0; i < count; i++)
+        pshi_labels_learn(&f->labels, &sets[i], w->tenant, w->partition);
+}
+
+psh_status pshi_take_write(psh_forecaster *f, const pshi_written *w) {
+    pshi_label_set sets[PSHI_RECORD_SETS];
+    uint32_t i, count = 0;
+    psh_status st;
     intake in;
 
     if (!begin(&in, f, w->time))
         return PSH_E_TIME;
     st = add_series(&in, PSH_SUBJECT_TABLE, w->table, 0);
     if (st == PSH_OK && w->tenant)
-        st = add_series(&in, PSH_SUBJECT_TENANT, w->table, w->tenant);
+        st = add_tenant(&in, w);
     if (st == PSH_OK && w->partition)
         st = add_series(&in, PSH_SUBJECT_PARTITION, w->table, w->partition);
     for (i = 0; st == PSH_OK && i < w->label_count; i++)
         st = add_label(&in, w->table, w->labels[i]);
-    return st == PSH_OK ? finish(&in, w->rows, w->bytes) : give_up(&in, st);
+    if (st == PSH_OK && w->label_count > 1) {
+        count = pshi_label_sets(w->table, w->labels, w->label_count, sets);
+        st = add_sets(&in, sets, count);
+    }
+    if (st != PSH_OK)
+        return give_up(&in, st);
+    st = finish(&in, w->rows, w->bytes);
+    if (st == PSH_OK)
+        learn_sets(f, w, sets, count);
+    return st;
 }
 
 static psh_status add_labels(intake *in, const psh_query_spec *spec) {
@@ -264,6 +319,14 @@ static int64_t first_row(const psh_forecaster *f, uint32_t table) {
     return s ? pshi_bucket_start(&f->shape, s->start) : PSH_TIME_MAX;
 }
 
+/* Of tenants that have a record: those that write, and those the host told of. */
+static void ask_tenant(psh_forecaster *f, uint32_t table, const pshi_template *t, const psh_query_record *r) {
+    pshi_tenant *of = r->tenant ? pshi_tenants_find(&f->tenants, table, r->tenant) : NULL;
+
+    if (of)
+        pshi_tenant_ask(of, t->access, t->reach_ns, r->weight, (double)r->bytes);
+}
+
 psh_status pshi_take_query(psh_forecaster *f, const psh_query_record *r) {
     uint64_t id = psh_query_fingerprint(r->query);
     pshi_template *t = pshi_templates_find(&f->templates, id), *made = NULL;
@@ -295,6 +358,7 @@ psh_status pshi_take_query(psh_forecaster *f, const psh_query_record *r) {
     t = made ? made : t;
     pshi_template_learn(t, r, pshi_half_life(f), first_row(f, spec.table));
     learn_more(f, t, r, in.bucket);
+    ask_tenant(f, spec.table, t, r);
     f->templates.ordered = 0;
     if (made) {
         pshi_workload_meet(&f->workload, t->id);
@@ -316,9 +380,14 @@ psh_status psh_forecaster_observe_query(psh_forecaster *f, const psh_query_recor
 psh_status psh_forecaster_observe_write(psh_forecaster *f, const psh_write_record *r) {
     pshi_written read;
     psh_status st;
+    uint32_t i;
 
     if (!f)
         return PSH_E_INVALID;
     st = pshi_write_record_read(f->schema, r, &read);
-    return st == PSH_OK ? pshi_take_write(f, &read) : st;
+    if (st == PSH_OK)
+        st = pshi_take_write(f, &read);
+    for (i = 0; st == PSH_OK && i < read.label_count; i++)
+        pshi_labels_name(f->env, &f->labels, &r->labels[i]);
+    return st;
 }

@@ -7,6 +7,8 @@
 #include "base/error.h"
 #include "codec/frame.h"
 #include "forecast/save.h"
+#include "forecast/segment.h"
+#include "value/forecast.h"
 
 static psh_status get_options(pshi_cursor *c, psh_forecaster_options *out, psh_error *err) {
     psh_forecaster_options o = { sizeof o };
@@ -22,6 +24,7 @@ static psh_status get_options(pshi_cursor *c, psh_forecaster_options *out, psh_e
     o.max_bytes = pshi_get_u64(c);
     o.lateness_ns = pshi_get_int(c);
     o.history = pshi_get_u32(c);
+    o.max_segments = pshi_get_u32(c);
     if (!o.lateness_ns)
         o.lateness_ns = -1; /* in options 0 asks for the default */
     o.max_key_sketches = pshi_get_u32(c);
@@ -115,7 +118,7 @@ static psh_status get_state(pshi_cursor *c, psh_forecaster *f) {
 static int subject_fits(const psh_forecaster *f, const psh_subject *s) {
     int whole = s->kind == PSH_SUBJECT_TABLE || s->kind == PSH_SUBJECT_QUERIES;
 
-    return s->kind >= PSH_SUBJECT_TABLE && s->kind <= PSH_SUBJECT_QUERIES
+    return pshi_is_subject(s)
         && s->table < psh_schema_table_count(f->schema) && (s->id == 0) == whole;
 }
 
@@ -256,6 +259,23 @@ static psh_status get_templates(pshi_cursor *c, psh_forecaster *f, size_t max_by
     return st == PSH_OK ? pshi_read_end(c) : st;
 }
 
+/* Series learn their segments from the tenants' records; who borrowed may borrow again. */
+static psh_status get_segments(pshi_cursor *c, psh_forecaster *f, size_t max_bytes) {
+    psh_status st = pshi_tenants_get(
+        f->env, c, &f->tenants, (uint32_t)psh_schema_table_count(f->schema), f->o.max_tenants,
+        max_bytes ? max_bytes : PSHI_LOAD_BYTES);
+    size_t i;
+
+    if (st == PSH_OK)
+        st = pshi_read_end(c);
+    for (i = 0; st == PSH_OK && i < f->tenants.count; i++)
+        pshi_tenant_tell(f, &f->tenants.list[i]);
+    if (st != PSH_OK || !f->stepped || !pshi_segments_on(f))
+        return st;
+    f->outlook.lender = &f->lender;
+    return pshi_lender_ready(f->env, &f->lender, &f->shape, &f->calibration);
+}
+
 static psh_status get_workload(const pshi_frame *frame, psh_forecaster *f, size_t max_bytes) {
     size_t tables = psh_schema_table_count(f->schema);
     pshi_cursor c = pshi_frame_section(frame, PSHI_FORECASTER_WORKLOAD);
@@ -290,7 +310,19 @@ static psh_status get_all(const pshi_frame *frame, psh_forecaster *f, size_t max
         c = pshi_frame_section(frame, PSHI_FORECASTER_TEMPLATES);
         st = get_templates(&c, f, max_bytes);
     }
-    return st == PSH_OK ? get_workload(frame, f, max_bytes) : st;
+    if (st == PSH_OK)
+        st = get_workload(frame, f, max_bytes);
+    if (st == PSH_OK) {
+        c = pshi_frame_section(frame, PSHI_FORECASTER_SEGMENTS);
+        st = get_segments(&c, f, max_bytes);
+    }
+    if (st == PSH_OK) {
+        c = pshi_frame_section(frame, PSHI_FORECASTER_LABELS);
+        st = pshi_labels_get(f->env, &c, &f->labels, (uint32_t)psh_schema_table_count(f->schema));
+    }
+    if (st == PSH_OK)
+        st = pshi_read_end(&c);
+    return st;
 }
 
 psh_status psh_forecaster_load(
@@ -298,7 +330,8 @@ psh_status psh_forecaster_load(
     psh_error *err) {
     static const uint32_t known[] = { PSHI_FORECASTER_OPTIONS, PSHI_FORECASTER_STATE, PSHI_FORECASTER_SERIES,
                                       PSHI_FORECASTER_TEMPLATES, PSHI_FORECASTER_WORKLOAD, PSHI_FORECASTER_MORE,
-                                      PSHI_FORECASTER_KEYS, PSHI_FORECASTER_SIGNALS };
+                                      PSHI_FORECASTER_KEYS, PSHI_FORECASTER_SIGNALS, PSHI_FORECASTER_SEGMENTS,
+                                      PSHI_FORECASTER_LABELS };
     psh_forecaster_options o;
     psh_forecaster *f = NULL;
     pshi_frame frame;

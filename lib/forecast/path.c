@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/env.h"
+#include "forecast/young.h"
 #include "forecast/signals.h"
 #include "math/stats.h"
 
@@ -24,6 +25,7 @@ psh_status pshi_outlook_init(psh_env *env, const pshi_shape *shape, pshi_calibra
     out->calibration = c;
     out->closed = 0;
     out->of = NULL;
+    out->lender = NULL;
     out->steps = out->factored = 0;
     out->base = 0;
     out->signals = NULL;
@@ -135,7 +137,7 @@ static double with_events(const pshi_outlook *o, const pshi_series *s, uint32_t 
         base, pshi_events_factor(o, &s->subject, o->closed + (int64_t)lead - 1)));
 }
 
-double pshi_series_mean(pshi_outlook *o, const pshi_series *s, uint32_t lead) {
+static double own_mean(pshi_outlook *o, const pshi_series *s, uint32_t lead) {
     uint32_t most = o->shape->max_lead, m = o->shape->longest, asked = lead;
 
     if (!s->regular || !s->regular->fitted)
@@ -152,6 +154,12 @@ double pshi_series_mean(pshi_outlook *o, const pshi_series *s, uint32_t lead) {
     return o->mean[lead - 1];
 }
 
+double pshi_series_mean(pshi_outlook *o, const pshi_series *s, uint32_t lead) {
+    double own = own_mean(o, s, lead);
+
+    return o->lender && s->segment ? pshi_lent_mean(o, s, lead, own) : own;
+}
+
 double pshi_series_variance(const pshi_series *s) {
     double mean = (double)s->busy * (double)s->size, all = (double)s->busy * (double)s->size2 - mean * mean;
 
@@ -159,12 +167,17 @@ double pshi_series_variance(const pshi_series *s) {
 }
 
 /* Busy with some probability, then of a size that is taken as normal. */
-static double sparse_quantile(const pshi_series *s, double p) {
-    double busy = (double)s->busy, var = (double)s->size2 - (double)s->size * (double)s->size, q;
+static double sparse_quantile(const pshi_series *s, double mean, double p) {
+    double busy = (double)s->busy, size = (double)s->size, var = (double)s->size2 - size * size, own = busy * size, q;
 
+    if (own > 0 && mean != own) { /* a segment's word: busy more often, then with more */
+        busy *= mean / own;
+        size *= busy > 1 ? busy : 1;
+        busy = busy > 1 ? 1 : busy;
+    }
     if (p <= 1 - busy || busy <= 0)
         return 0;
-    q = (double)s->size + sqrt(var > 0 ? var : 0) * pshi_normal_quantile((p - 1 + busy) / busy);
+    q = size + sqrt(var > 0 ? var : 0) * pshi_normal_quantile((p - 1 + busy) / busy);
     return at_most_load(q);
 }
 
@@ -190,7 +203,7 @@ double pshi_series_quantile(const pshi_outlook *o, const pshi_series *s, uint32_
     double z;
 
     if (!r)
-        return sparse_quantile(s, p);
+        return sparse_quantile(s, mean, p);
     if (!r->fitted)
         return wide_quantile(mean, p);
     z = pshi_track_quantile(&r->track[g], &o->calibration->track[s->subject.kind][g], p);

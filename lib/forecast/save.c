@@ -19,6 +19,7 @@ static void put_options(pshi_writer *w, const psh_forecaster *f) {
     pshi_put_u64(w, o->max_bytes);
     pshi_put_int(w, o->lateness_ns);
     pshi_put_u32(w, o->history);
+    pshi_put_u32(w, o->max_segments);
     pshi_put_u32(w, o->max_key_sketches);
     pshi_put_u32(w, o->max_hot);
     pshi_put_u32(w, o->network);
@@ -141,6 +142,10 @@ static void put_templates(pshi_writer *w, const psh_forecaster *f) {
     }
 }
 
+static void put_segments(pshi_writer *w, const psh_forecaster *f) {
+    pshi_tenants_put(w, &f->tenants);
+}
+
 static void put_signals(pshi_writer *w, const psh_forecaster *f) {
     pshi_signals_put(w, &f->signals, &f->shape, f->outlook.closed);
 }
@@ -151,6 +156,10 @@ static void put_workload(pshi_writer *w, const psh_forecaster *f) {
 
 static void put_keys(pshi_writer *w, const psh_forecaster *f) {
     pshi_keys_put(w, &f->keys);
+}
+
+static void put_labels(pshi_writer *w, const psh_forecaster *f) {
+    pshi_labels_put(w, &f->labels);
 }
 
 static void put_section(
@@ -174,6 +183,8 @@ psh_status psh_forecaster_save(const psh_forecaster *f, psh_buffer *out) {
     put_section(&fw, PSHI_FORECASTER_SIGNALS, put_signals, f);
     put_section(&fw, PSHI_FORECASTER_SERIES, put_series, f);
     put_section(&fw, PSHI_FORECASTER_TEMPLATES, put_templates, f);
+    put_section(&fw, PSHI_FORECASTER_SEGMENTS, put_segments, f);
+    put_section(&fw, PSHI_FORECASTER_LABELS, put_labels, f);
     put_section(&fw, PSHI_FORECASTER_WORKLOAD, put_workload, f);
     put_section(&fw, PSHI_FORECASTER_MORE, pshi_put_more, f);
     put_section(&fw, PSHI_FORECASTER_KEYS, put_keys, f);

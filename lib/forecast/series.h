@@ -92,9 +92,11 @@ typedef struct pshi_series {
     pshi_regular *regular;   /* NULL: sparse */
     pshi_hot *hot;           /* NULL: not hot; only with regular */
     uint32_t events;         /* of event[], the latest, saturating */
-    uint32_t reserved;
+    uint32_t segment;        /* tenants: place of their segment and PSHI_PLACE_*, see tenant.h; 0: none */
     pshi_busy event[PSHI_EVENTS]; /* a ring while sparse; by events, oldest overwritten */
 } pshi_series;
+
+struct pshi_lender;
 
 /** What all series share while they close and forecast, and the path of the series asked last. */
 typedef struct pshi_outlook {
@@ -108,6 +110,7 @@ typedef struct pshi_outlook {
     double *said[PSHI_HOT_MEMBERS]; /* the same, each member of a hot series; < 0: nothing */
     double *window;          /* Shape [2 long seasons]: what the network looks at */
     float *work;
+    struct pshi_lender *lender; /* NULL while series close: then each stands alone */
     psh_env *env;
     pshi_lstm *net;          /* NULL: none */
     double base;             /* mean[0] without metrics either */

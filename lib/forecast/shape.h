@@ -7,7 +7,7 @@
 
 #define PSHI_GROUPS 4u  /* at most: leads that are scored */
 #define PSHI_SEASONS 2u
-#define PSHI_KINDS 8u   /* PSH_SUBJECT_* and 0 */
+#define PSHI_KINDS 9u   /* PSH_SUBJECT_* and 0 */
 #define PSHI_TOTALS 8u  /* totals that are pending at once, at most */
 #define PSHI_MAX_SEASON 65536u
 #define PSHI_MAX_OPEN 16384u

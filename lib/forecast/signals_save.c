@@ -6,7 +6,7 @@
 #define MOST_STATE 0x1p118
 
 static void subject_fields(pshi_fields *io, psh_subject *s) {
-    pshi_field_u32(io, &s->kind, 0, PSH_SUBJECT_QUERIES);
+    pshi_field_u32(io, &s->kind, 0, PSH_SUBJECT_SEGMENT);
     pshi_field_u32(io, &s->table, 0, UINT32_MAX);
     pshi_field_u64(io, &s->id);
 }

@@ -125,8 +125,9 @@ assert f["event_steps"] == 24 * sum(d % 9 == 4 for d in range(42, 84))
 
 # cost
 f = figures("scale", "--series", 200, "--weeks", 1)
-assert f["series"] == 201 and f["shed"] == 0 and min(f["first_fit_s"], f["update_all_s"], f["bytes_per_series"]) > 0
-assert figures("probe", "scale", "--series", 10, "--weeks", 1)["series"] == 11
+assert 201 <= f["series"] <= 233 and f["shed"] == 0  # the table's, and up to 32 segments'
+assert min(f["first_fit_s"], f["update_all_s"], f["bytes_per_series"]) > 0
+assert figures("probe", "scale", "--series", 10, "--weeks", 1)["series"] >= 11
 f = figures("observe")
 assert {"loop_ns", "observe_regular_ns", "observe_hot_ns", "observe_sparse_ns", "observe_query_ns"} <= set(f)
 
