@@ -252,7 +252,7 @@ static void add_errors(
     }
 }
 
-/* Agreement costs tenants and partitions nothing; wholes, whose own series are the easiest here, at most a tenth. */
+/* Agreement costs tenants and partitions nothing; wholes, the easiest alone, a tenth at most. */
 static void no_worse_than_alone(void **state) {
     static const char *const names[] = { "", "total", "segment", "tenant", "partition" };
     uint64_t rng = 2, future;
