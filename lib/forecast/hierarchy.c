@@ -12,11 +12,6 @@
 #define FEW_TENANTS 1024u
 #define MOST_CELLS ((uint64_t)1 << 22)
 #define MOST_STRETCH 4.0
-/*
- * Power of the leaves below a node by which its variance is divided. Noise adds up in sums as it does in tenants,
- * and sets nobody at odds; what does is what models get wrong, and of a larger whole they get less wrong.
- */
-#define TRUST 1.0
 #define REST_ERROR 0.25 /* of its mean: standard deviation of a rest, which nobody scores, beside a count's own */
 
 const double pshi_hierarchy_levels[PSHI_LEVELS] = { 0.05, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99 };
@@ -53,7 +48,6 @@ static void bucket_of_series(ahead *a, uint32_t i, uint32_t k) {
         high = pshi_series_quantile(o, m->series, a->lead + k, mean, 0.9);
         a->variance[cell] = square((high - low) / (2 * pshi_normal_quantile(0.9)));
     }
-    a->variance[cell] /= pow(m->leaves > 1 ? m->leaves : 1, TRUST);
     a->variance[cell] += 1e-6 + 1e-8 * square(a->base[cell]);
 }
 

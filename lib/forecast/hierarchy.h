@@ -14,7 +14,6 @@ typedef struct pshi_member {
     uint32_t rest;
     uint32_t sum;        /* 1: no forecast of its own, it is what its children say */
     uint64_t id;
-    double leaves;       /* below it, itself if none */
     double level;        /* rows per bucket, trailing */
     double part;         /* a rest's share of the model's path */
     const pshi_series *series; /* its own, or for a rest the one whose path it shares; NULL: none */

@@ -24,7 +24,7 @@ static pshi_member *add(gathering *g, uint32_t kind, uint64_t id, uint32_t paren
     if (g->st != PSH_OK)
         return NULL;
     m = &g->list[g->count++];
-    *m = (pshi_member){ kind, parent, 0, 0, id, 0, 0, 1, s };
+    *m = (pshi_member){ kind, parent, 0, 0, id, 0, 1, s };
     if (s)
         m->level = s->regular ? (double)s->mean : (double)s->busy * (double)s->size;
     return m;
@@ -184,11 +184,6 @@ static void link(psh_hierarchy *h) {
         split = h->list[i].kind == PSH_NODE_PARTITION;
         if (!b->count[split]++)
             b->first[split] = i;
-    }
-    for (i = h->count; i-- > 1;) {
-        h->list[i].leaves = h->list[i].leaves > 0 ? h->list[i].leaves : 1;
-        if (h->list[i].kind != PSH_NODE_PARTITION)
-            h->list[h->list[i].parent].leaves += h->list[i].leaves;
     }
     for (i = 0; i < h->count; i++)
         if (h->list[i].sum && !h->tree[i].count[0])
