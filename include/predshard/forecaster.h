@@ -4,6 +4,7 @@
 #define PREDSHARD_FORECASTER_H
 
 #include <predshard/forecast.h>
+#include <predshard/host.h>
 PSH_BEGIN_DECLS
 
 /**
@@ -128,6 +129,12 @@ PSH_API psh_status psh_forecaster_step(psh_forecaster *f, int64_t now, uint32_t 
 PSH_API psh_status psh_forecaster_forecast(
     psh_forecaster *f, const psh_subject *subject, int64_t from, uint32_t steps, psh_forecast **out,
     psh_error *err);
+
+/**
+ * The host's matrix products for the network that hot series share (options.network); NULL: the built-in ones again.
+ * @return PSH_OK, PSH_E_INVALID, PSH_E_UNSUPPORTED (no network, or a table that this build does not know).
+ */
+PSH_API psh_status psh_forecaster_set_gemm(psh_forecaster *f, const psh_gemm_host *host);
 
 typedef struct psh_demand_request {
     uint32_t struct_size;

@@ -8,7 +8,7 @@
 
 #define BINS 256u        /* of the logarithm of mean loads */
 #define PER_DOUBLING 2.0
-#define LESSONS 8u       /* minibatches due per closed bucket */
+#define LESSONS 2u       /* minibatches due per closed bucket */
 #define MOST_LESSONS 256u
 
 static uint32_t bin_of(double mean) {
@@ -100,6 +100,12 @@ psh_status pshi_heat_train(psh_forecaster *f, uint32_t *budget) {
     f->outlook.of = NULL;
     pshi_lender_reset(&f->lender);
     return PSH_OK;
+}
+
+psh_status psh_forecaster_set_gemm(psh_forecaster *f, const psh_gemm_host *host) {
+    if (!f)
+        return PSH_E_INVALID;
+    return f->outlook.net ? pshi_lstm_set_gemm(f->outlook.net, host) : PSH_E_UNSUPPORTED;
 }
 
 psh_status pshi_heat_network(psh_forecaster *f) {
