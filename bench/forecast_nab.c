@@ -40,7 +40,7 @@ static int read_args(int argc, char **argv, asked *a) {
     size_t k;
 
     memset(a, 0, sizeof *a);
-    for (i = 0; i < argc; i++) {
+    for (i = 1; i < argc; i++) {
         for (k = 0; k < 4 && strcmp(argv[i], with[k].name) != 0;)
             k++;
         if (strcmp(argv[i], "--tsv") == 0)
@@ -200,8 +200,11 @@ int bench_forecast_nab(int argc, char **argv) {
     int ok;
 
     if (!read_args(argc, argv, &a)) {
-        fprintf(stderr, "usage: forecast nab --dir D --windows F [--profiles F] [--tsv] [--plot FILE.html]\n");
-        return 2;
+        ok = argc == 2 && strcmp(argv[1], "--help") == 0;
+        fprintf(
+            ok ? stdout : stderr,
+            "usage: forecast nab --dir D --windows F [--profiles F] [--tsv] [--plot FILE.html]\n");
+        return ok ? 0 : 2;
     }
     ok = (!a.profiles || nab_load_profiles(a.profiles, p)) && nab_load(a.dir, a.windows, &s) && run(&a, &s, p);
     nab_free(&s);
