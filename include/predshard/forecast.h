@@ -105,7 +105,7 @@ typedef struct psh_demand_entry {
 
 /**
  * A forecast's consequences, ranked: within a kind by score = confidence x upper x max(work, 1) as an integer
- * logarithm (1/1024 of a doubling), ties by id. Zones stand by confidence in steps of 1/20, then by upper.
+ * logarithm (1/1024 of a doubling), ties by id. Zones stand by confidence in steps of 1/100, then by upper.
  */
 typedef struct psh_demand psh_demand;
 

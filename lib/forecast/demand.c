@@ -194,7 +194,7 @@ static psh_status add_tenants(pshi_wish *w) {
 static int by_heat(const void *x, const void *y) {
     const psh_demand_entry *a = x, *b = y;
 
-    if (floor(20 * a->confidence) != floor(20 * b->confidence))
+    if (floor(100 * a->confidence) != floor(100 * b->confidence))
         return a->confidence > b->confidence ? -1 : 1;
     if (a->upper != b->upper)
         return a->upper > b->upper ? -1 : 1;

@@ -33,7 +33,7 @@ typedef struct rank {
 /*
  * confidence x upper x work on a scale of 1/1024 of a doubling: whole numbers, so that a last bit's difference
  * between mathematics libraries does not turn the order round. Kinds without work count as work 1. A zone is a warning:
- * those that are surer stand first, in steps of a twentieth, then the larger.
+ * those that are surer stand first, in steps of a hundredth, then the larger.
  */
 static int64_t score_of(const psh_demand_entry *e) {
     double x = e->upper * (e->work > 1 ? e->work : 1);
@@ -41,7 +41,7 @@ static int64_t score_of(const psh_demand_entry *e) {
 
     x *= e->kind == PSH_DEMAND_ZONE ? 1 : e->confidence;
     size = llround(1024 * log2(1 + (x < DBL_MAX ? x : DBL_MAX)));
-    return e->kind == PSH_DEMAND_ZONE ? ((int64_t)floor(20 * e->confidence) << 32) + size : size;
+    return e->kind == PSH_DEMAND_ZONE ? ((int64_t)floor(100 * e->confidence) << 32) + size : size;
 }
 
 static int order_u64(uint64_t a, uint64_t b) {
