@@ -143,7 +143,8 @@ static double own_mean(pshi_outlook *o, const pshi_series *s, uint32_t lead) {
 
     if (!s->regular || !s->regular->fitted)
         return with_events(
-            o, s, lead, at_most_load(s->regular ? (double)s->mean : (double)s->busy * (double)s->size));
+            o, s, lead,
+            at_most_load(s->regular ? (double)s->mean : pshi_sparse_chance(o, s) * (double)s->size));
     if (lead > most) /* beyond all paths the last season repeats */
         lead = most - m + 1 + (lead - most - 1) % m;
     if (o->of != s || lead > o->steps)
@@ -161,15 +162,40 @@ double pshi_series_mean(pshi_outlook *o, const pshi_series *s, uint32_t lead) {
     return o->lender && s->segment ? pshi_lent_mean(o, s, lead, own) : own;
 }
 
-double pshi_series_variance(const pshi_series *s) {
-    double mean = (double)s->busy * (double)s->size, all = (double)s->busy * (double)s->size2 - mean * mean;
+/*
+ * The BG/NBD model of Fader, Hardie & Lee 2005: busy at a rate of its own, until one day it stops for good. x busy
+ * buckets, the last at t, of T: P(still there) = 1 / (1 + a / (b + x - 1) ((A + T) / (A + t))^(r + x)), and then
+ * (r + x) / (A + T). r = a = b = 1 and A a short season: a weak prior of once a short season, and half stop at once.
+ */
+double pshi_sparse_alive(const pshi_outlook *o, const pshi_series *s) {
+    double age = (double)pshi_series_age(s, o->closed), last = age - (double)s->idle, x = s->events;
+    double season = (double)o->shape->season[0];
+
+    if (x < 1 || age < 1)
+        return 1;
+    return 1 / (1 + exp((1 + x) * (log(season + age) - log(season + (last > 0 ? last : 0)))) / x);
+}
+
+double pshi_sparse_chance(const pshi_outlook *o, const pshi_series *s) {
+    double age = (double)pshi_series_age(s, o->closed), rate = (1 + (double)s->events);
+
+    if (!s->events)
+        return (double)s->busy;
+    rate /= (double)o->shape->season[0] + age;
+    return pshi_sparse_alive(o, s) * (rate < 1 ? rate : 1);
+}
+
+double pshi_series_variance(const pshi_outlook *o, const pshi_series *s) {
+    double chance = pshi_sparse_chance(o, s), mean = chance * (double)s->size;
+    double all = chance * (double)s->size2 - mean * mean;
 
     return all > 0 ? all : 0;
 }
 
 /* Busy with some probability, then of a size that is taken as normal. */
-static double sparse_quantile(const pshi_series *s, double mean, double p) {
-    double busy = (double)s->busy, size = (double)s->size, var = (double)s->size2 - size * size, own = busy * size, q;
+static double sparse_quantile(const pshi_outlook *o, const pshi_series *s, double mean, double p) {
+    double busy = pshi_sparse_chance(o, s), size = (double)s->size, own = busy * size, q;
+    double var = (double)s->size2 - size * size;
 
     if (own > 0 && mean != own) { /* a segment's word: busy more often, then with more */
         busy *= mean / own;
@@ -204,7 +230,7 @@ double pshi_series_quantile(const pshi_outlook *o, const pshi_series *s, uint32_
     double z;
 
     if (!r)
-        return sparse_quantile(s, mean, p);
+        return sparse_quantile(o, s, mean, p);
     if (!r->fitted)
         return wide_quantile(mean, p);
     z = pshi_track_quantile(&r->track[g], &o->calibration->track[s->subject.kind][g], p);

@@ -176,7 +176,10 @@ double pshi_series_quantile(const pshi_outlook *o, const pshi_series *s, uint32_
 /** How much more, or less, than on average the series errs at the place of a bucket. */
 double pshi_series_spread(const pshi_series *s, const pshi_shape *shape, int64_t bucket);
 /** Variance of one bucket of a sparse series. */
-double pshi_series_variance(const pshi_series *s);
+double pshi_series_variance(const pshi_outlook *o, const pshi_series *s);
+/** Of a sparse series: the probability that it has not stopped for good, and that a bucket to come is busy. */
+double pshi_sparse_alive(const pshi_outlook *o, const pshi_series *s);
+double pshi_sparse_chance(const pshi_outlook *o, const pshi_series *s);
 /** Mean bytes of a row. */
 double pshi_series_row_bytes(const pshi_series *s);
 /** 1 - error / error of the seasonal naive, at least -1e6; 0 if unknown. */

@@ -45,7 +45,7 @@ double pshi_sum_upper(const pshi_outlook *o, const pshi_sum *sum, const pshi_ser
     double upper = sum->upper, scale = total_scale(s), q;
 
     if (!s->regular)
-        upper = sum->mean + sqrt(sum->buckets * pshi_series_variance(s)) * pshi_normal_quantile(p);
+        upper = sum->mean + sqrt(sum->buckets * pshi_series_variance(o, s)) * pshi_normal_quantile(p);
     if (scale > 0) {
         q = scale * pshi_track_quantile(&s->regular->total_track, &o->calibration->total[s->subject.kind], p);
         q = sum->mean + (1 + sum->mean) * widening(o->shape, sum, s) * q;
@@ -60,7 +60,7 @@ double pshi_sum_above(const pshi_outlook *o, const pshi_sum *sum, const pshi_ser
     if (s->regular && s->regular->fitted && sum->buckets <= 1)
         return pshi_series_above(o, s, sum->lead, sum->mean, bar);
     if (!s->regular)
-        wide = sqrt(sum->buckets * pshi_series_variance(s)) + 1e-9;
+        wide = sqrt(sum->buckets * pshi_series_variance(o, s)) + 1e-9;
     else if (scale > 0)
         wide = (1 + sum->mean) * widening(o->shape, sum, s) * scale;
     else

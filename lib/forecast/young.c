@@ -43,9 +43,9 @@ static double level_ratio(const pshi_outlook *o, const pshi_series *s, const psh
         all += pshi_series_actual(g, shape, o->closed, b);
     }
     if (!s->regular)
-        own = (double)n * (double)s->mean;
+        own = (double)n * (double)s->mean * pshi_sparse_alive(o, s);
     mean = (double)g->mean;
-    own += few * mean / (members ? members : 1);
+    own += few * mean / (members ? members : 1) * (s->regular ? 1 : pshi_sparse_alive(o, s));
     all += few * mean;
     return all > 0 ? own / all : 0;
 }

@@ -111,7 +111,7 @@ static void arguments(void **state) {
     assert_ok(psh_forecaster_add_metric(x.f, 2, &table, NULL));
     assert_int_equal(psh_forecaster_add_metric(x.f, 3, NULL, NULL), PSH_E_LIMIT);
     assert_int_equal(psh_forecaster_metric_count(x.f), 2);
-    assert_int_equal(psh_forecaster_observe_metric(x.f, 1, hour(0), NAN), PSH_E_INVALID);
+    assert_int_equal(psh_forecaster_observe_metric(x.f, 1, hour(0), (double)NAN), PSH_E_INVALID);
     assert_ok(psh_forecaster_observe_metric(x.f, 1, hour(0), -1e30));
     assert_int_equal(psh_forecaster_observe_metric(x.f, 1, hour(-50), 1), PSH_E_TIME);
     assert_int_equal(psh_forecaster_observe_metric(x.f, 1, hour(5000), 1), PSH_E_TIME);

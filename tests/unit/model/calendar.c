@@ -82,7 +82,7 @@ static void refuses_events(void **state) {
     REFUSED(bad.scope.kind = PSH_SUBJECT_TEMPLATE, "scope");
     REFUSED(bad.like = 9, "like");
     REFUSED(bad.factor = 100, "factor");
-    REFUSED(bad.factor = NAN, "factor");
+    REFUSED(bad.factor = (double)NAN, "factor");
     REFUSED(bad.factor = 2, "weight");
     REFUSED(bad.weight = 2, "weight");
     REFUSED(bad.missing_day = 3, "missing_day");
@@ -387,7 +387,7 @@ static void overlapping(void **state) {
     assert_true(effect_of(c, &table, DAY0) == 1);
     assert_true(effect_of(c, &table, DAY0 + PSH_DAY) > 1.6);
     assert_int_equal(pshi_calendar_learn(c, &table, 5, 5, 1, 1), PSH_E_INVALID);
-    assert_int_equal(pshi_calendar_learn(c, &table, 5, 6, NAN, 1), PSH_E_INVALID);
+    assert_int_equal(pshi_calendar_learn(c, &table, 5, 6, (double)NAN, 1), PSH_E_INVALID);
     assert_int_equal(pshi_calendar_learn(c, &table, 5, 6, -1, 1), PSH_E_INVALID);
     free_calendar(env, c);
 }
