@@ -12,6 +12,7 @@ PSH_BEGIN_DECLS
 #define PSH_SUBJECT_LABEL 4    /**< requests and writes under one label; id = psh_label_id */
 #define PSH_SUBJECT_PARTITION 5 /**< rows written to one partition; id = its id */
 #define PSH_SUBJECT_QUERIES 6  /**< requests to a table, all templates; id = 0 */
+#define PSH_SUBJECT_CLUSTER 7  /**< requests of the templates of one cluster, table 0; id = its id, see workload.h */
 #define PSH_SUBJECT_SEGMENT 8 /**< rows written by the tenants of one segment; id = its id, see segments.h */
 
 /** What a series is about. */

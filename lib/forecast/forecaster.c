@@ -369,7 +369,9 @@ psh_status psh_forecaster_step(psh_forecaster *f, int64_t now, uint32_t budget) 
     pshi_clusters_due(&f->clusters, &f->templates, f->folding.latest, target, f->shape.season[0]);
     if (pshi_floor_div(f->outlook.closed, f->shape.longest) != pshi_floor_div(from, f->shape.longest))
         pshi_labels_fade(&f->labels);
-    st = pshi_tenants_step(f, from, &budget);
+    st = pshi_clusters_series(f);
+    if (st == PSH_OK)
+        st = pshi_tenants_step(f, from, &budget);
     if (st == PSH_OK)
         st = refit(f, budget);
     pshi_lender_reset(&f->lender); /* what was made out on the way is out of date */

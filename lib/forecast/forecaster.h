@@ -71,6 +71,8 @@ uint64_t pshi_forecaster_bytes(const psh_forecaster *f);
 /** An empty forecaster with checked options. */
 psh_status pshi_forecaster_make(
     psh_env *env, psh_schema *schema, const psh_forecaster_options *o, psh_forecaster **out, psh_error *err);
+/** Gives clusters of two templates and more a series, with the members' history. @return PSH_OK, PSH_E_NOMEM. */
+psh_status pshi_clusters_series(psh_forecaster *f);
 /* heat.c */
 /** Finds the load from which a series is hot: once a short season. */
 void pshi_heat_measure(psh_forecaster *f);

@@ -10,7 +10,7 @@
 #include "forecast/segment.h"
 
 #define MOST_LABELS 16u
-#define MOST_SUBJECTS (MOST_LABELS + 4u + PSHI_RECORD_SETS)
+#define MOST_SUBJECTS (MOST_LABELS + 5u + PSHI_RECORD_SETS)
 
 /* The series that one record counts into. */
 typedef struct intake {
@@ -327,6 +327,13 @@ static void ask_tenant(psh_forecaster *f, uint32_t table, const pshi_template *t
         pshi_tenant_ask(of, t->access, t->reach_ns, r->weight, (double)r->bytes);
 }
 
+/* A cluster's series is made by a step; until then, and where a limit refuses it, there is none. */
+static psh_status add_cluster(intake *in, uint64_t id) {
+    psh_subject subject = { PSH_SUBJECT_CLUSTER, 0, id };
+
+    return find_series(in->f, &subject) ? add_series(in, PSH_SUBJECT_CLUSTER, 0, id) : PSH_OK;
+}
+
 psh_status pshi_take_query(psh_forecaster *f, const psh_query_record *r) {
     uint64_t id = psh_query_fingerprint(r->query);
     pshi_template *t = pshi_templates_find(&f->templates, id), *made = NULL;
@@ -343,6 +350,8 @@ psh_status pshi_take_query(psh_forecaster *f, const psh_query_record *r) {
         st = add_series(&in, PSH_SUBJECT_QUERIES, spec.table, 0);
     if (st == PSH_OK)
         st = add_series(&in, PSH_SUBJECT_TEMPLATE, spec.table, id);
+    if (st == PSH_OK && t && t->more->cluster)
+        st = add_cluster(&in, t->more->cluster);
     if (st == PSH_OK)
         st = add_labels(&in, &spec);
     if (st == PSH_OK && !t)

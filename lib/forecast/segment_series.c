@@ -43,16 +43,6 @@ static void add_members(psh_forecaster *f, uint32_t table, const pshi_segments *
     }
 }
 
-static void learn_bucket(pshi_series *s, const pshi_shape *shape, int64_t bucket, double y) {
-    double part = 1 / (double)(bucket - s->start + 1);
-
-    part = part > shape->fade ? part : shape->fade;
-    y = y < PSHI_MOST_LOAD ? y : PSHI_MOST_LOAD;
-    s->mean += (float)(part * (y - (double)s->mean));
-    s->idle = y > 0 ? 0 : s->idle + 1;
-    s->regular->history[pshi_slot(bucket, shape->ring)] = pshi_history_code(y);
-}
-
 /* The fit comes with the next refits; what was scored and learned about errors stays. */
 static psh_status fill(psh_forecaster *f, pshi_series *s, const sums *all, uint32_t place, int fresh) {
     int64_t b = f->outlook.closed - (int64_t)all->closed, age;
@@ -66,7 +56,7 @@ static psh_status fill(psh_forecaster *f, pshi_series *s, const sums *all, uint3
     s->idle = 0;
     for (i = 0; i < all->closed; i++)
         if (b + (int64_t)i >= s->start)
-            learn_bucket(s, &f->shape, b + (int64_t)i, all->sum[place][i]);
+            pshi_series_recall(s, &f->shape, b + (int64_t)i, all->sum[place][i]);
     for (; fresh && i < all->span; i++) {
         at = all->sum[place][i];
         if (at > 0 && i - all->closed >= PSHI_NEAR && pshi_series_reach(f->env, s, &f->shape) != PSH_OK)

@@ -225,6 +225,16 @@ double pshi_series_actual(const pshi_series *s, const pshi_shape *shape, int64_t
                       : remembered(s, bucket);
 }
 
+void pshi_series_recall(pshi_series *s, const pshi_shape *shape, int64_t bucket, double y) {
+    double part = 1 / (double)(bucket - s->start + 1);
+
+    part = part > shape->fade ? part : shape->fade;
+    y = at_most_load(y);
+    s->mean += (float)(part * (y - (double)s->mean));
+    s->idle = y > 0 ? 0 : s->idle + 1;
+    s->regular->history[pshi_slot(bucket, shape->ring)] = pshi_history_code(y);
+}
+
 double pshi_series_row_bytes(const pshi_series *s) {
     return s->rows > 0 ? s->bytes / s->rows : 0;
 }

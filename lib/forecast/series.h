@@ -165,6 +165,9 @@ int pshi_series_due(const pshi_series *s, int64_t closed);
 /** Chooses parameters of a regular series. @return PSH_OK, PSH_E_NOMEM (nothing done). */
 psh_status pshi_series_fit(psh_env *env, pshi_series *s, const pshi_outlook *o);
 
+/** Puts a closed bucket of a regular series into its history after the event: nothing is scored. */
+void pshi_series_recall(pshi_series *s, const pshi_shape *shape, int64_t bucket, double y);
+
 /** Closed buckets since its start. */
 int64_t pshi_series_age(const pshi_series *s, int64_t closed);
 /** What a bucket, open or closed, has received so far; 0 beyond what is kept. */

@@ -36,7 +36,7 @@ const char *psh_reason_text(uint32_t reason) {
 }
 
 int pshi_is_subject(const psh_subject *s) {
-    return s->kind >= PSH_SUBJECT_TABLE && (s->kind <= PSH_SUBJECT_QUERIES || s->kind == PSH_SUBJECT_SEGMENT);
+    return s->kind >= PSH_SUBJECT_TABLE && s->kind <= PSH_SUBJECT_SEGMENT;
 }
 
 void pshi_subject_put(pshi_writer *w, const psh_subject *s) {
