@@ -103,7 +103,8 @@ static void dump(const void *state, pshi_writer *w) {
     for (k = 0; k < PSHI_RHYTHM_MEMBERS; k++) {
         if (r->weight[1][k] > 0) {
             pshi_text(w, names[k]);
-            pshi_text_f64(w, floor((double)r->weight[1][k] * 1000 + 0.5) / 1000);
+            pshi_text_u64(w, (uint64_t)(100 * (double)r->weight[1][k] + 0.5));
+            pshi_text(w, " %");
         }
     }
 }
