@@ -276,8 +276,10 @@ psh_status pshi_series_fit(psh_env *env, pshi_series *s, const pshi_outlook *o) 
         skip[i] = (uint8_t)is_masked(s->regular, slot);
     }
     st = pshi_events_skip(env, o, &s->subject, n, skip);
-    pshi_watch_clean(s, shape, closed, n, y, skip);
-    st = s->hot ? pshi_hot_fit(env, s->hot, shape, y, skip, n) : PSH_OK;
+    if (st == PSH_OK)
+        pshi_watch_clean(s, shape, closed, n, y, skip);
+    if (st == PSH_OK && s->hot)
+        st = pshi_hot_fit(env, s->hot, shape, y, skip, n);
     if (st == PSH_OK)
         st = pshi_rhythm_fit(env, y, n, skip, shape->season, shape->lead[shape->groups - 1], s->regular->rhythm);
     pshi_free(env, y);
