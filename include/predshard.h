@@ -9,6 +9,10 @@
 #include <predshard/answer.h>
 #include <predshard/change.h>
 #include <predshard/view.h>
+#include <predshard/epochs.h>
+#include <predshard/ranges.h>
+#include <predshard/hashing.h>
+#include <predshard/balance.h>
 #include <predshard/forecast.h>
 #include <predshard/keys.h>
 #include <predshard/model.h>
@@ -21,10 +25,13 @@
 #include <predshard/events.h>
 #include <predshard/workload.h>
 #include <predshard/map.h>
+#include <predshard/bulk.h>
+#include <predshard/capacity.h>
 #include <predshard/tiers.h>
 #include <predshard/materializer.h>
 #include <predshard/router.h>
 #include <predshard/driver.h>
+#include <predshard/share.h>
 #include <predshard/autopilot.h>
 
 #endif

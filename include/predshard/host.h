@@ -121,6 +121,14 @@ typedef struct psh_kv {
      */
     psh_status (*compare_and_set)(
         void *user, const char *key, uint64_t expected, const void *data, size_t size, uint64_t *version);
+    /** Removes a key if its version is still `expected`. @return PSH_OK, PSH_E_NOT_FOUND, PSH_E_CONFLICT. */
+    psh_status (*remove)(void *user, const char *key, uint64_t expected);
+    /** Calls each key that starts with prefix, with its version, in byte order. */
+    psh_status (*list)(
+        void *user, const char *prefix, psh_status (*each)(void *each_user, const char *key, uint64_t version),
+        void *each_user);
+    /** Waits until the key's version is not `version`, at most wait_ns. @return PSH_OK (it is not), PSH_AGAIN (it is). */
+    psh_status (*watch)(void *user, const char *key, uint64_t version, int64_t wait_ns);
 } psh_kv;
 
 /*

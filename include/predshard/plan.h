@@ -13,7 +13,14 @@ PSH_BEGIN_DECLS
 #define PSH_ACT_DROP_PARTITION 5    /**< delete for good: retention */
 #define PSH_ACT_BUILD_VIEW 6        /**< materialize `definition` at `level` */
 #define PSH_ACT_DROP_VIEW 7         /**< release a view */
-#define PSH_ACT_MAX 7
+#define PSH_ACT_SPLIT_PARTITION 8   /**< the rows of subject's arc leave `source`; both own what they hold then */
+#define PSH_ACT_MERGE_PARTITION 9   /**< subject takes all rows of `source`, its right neighbour, which then is gone */
+#define PSH_ACT_REPLICATE_PARTITION 10 /**< copy subject to `node`, `tier`, and keep the copy as fresh as the owner */
+#define PSH_ACT_PROMOTE_PARTITION 11 /**< the replica on `node` becomes the owner, the owner a replica */
+#define PSH_ACT_DROP_REPLICA 12     /**< delete the replica of subject on `node` */
+#define PSH_ACT_ADD_NODE 13         /**< make node `subject` ready to hold partitions */
+#define PSH_ACT_RELEASE_NODE 14     /**< node `subject` holds nothing any more: give it back */
+#define PSH_ACT_MAX 14
 
 /** @return e.g. "create-partition"; "unknown". Static text. */
 PSH_API const char *psh_action_kind_name(uint32_t kind);
@@ -27,12 +34,26 @@ PSH_API const char *psh_action_kind_name(uint32_t kind);
 #define PSH_WHY_UNREAD 6       /**< nobody asks for the view any more */
 #define PSH_WHY_BUDGET 7       /**< pushed out by something with more benefit per byte */
 #define PSH_WHY_OBSERVED 8     /**< asked for already: the reactive source */
+#define PSH_WHY_HOT 9          /**< more load is expected than its node should carry */
+#define PSH_WHY_COOLED 10      /**< load no longer earns partitions or replicas of their own */
+#define PSH_WHY_BALANCE 11     /**< its node is fuller than others */
+#define PSH_WHY_TOGETHER 12    /**< asked for together with what stands there */
+#define PSH_WHY_BULK 13        /**< a bulk load is expected, or under way */
+#define PSH_WHY_SIZE 14        /**< larger than a partition should be */
+#define PSH_WHY_LATENCY 15     /**< its queries are slower than they should be */
+#define PSH_WHY_LEAVING 16     /**< its node is to be released */
 /** @return a short phrase. Static text. */
 PSH_API const char *psh_why_text(uint32_t why);
 
 /**
  * One proposal. `subject` is the partition's or view's id: ids of partitions to create come from
- * psh_partition_id, of views from psh_view_id.
+ * psh_partition_id, of views from psh_view_id; of nodes psh_node_subject.
+ *
+ * Splits   CREATE with `source` makes a shadow of an interval that has owners: its arc is the end of source's arc,
+ *          arc_first above source's, arc_last the same. SPLIT of that shadow moves the rows and makes it an owner.
+ * Moves    REPLICATE, then PROMOTE, then DROP_REPLICA of where it was: it is read and written throughout.
+ * Steps    A copy may be wanted in `steps` steps, each an action of its own that copies at most resources.bytes;
+ *          `step` counts 1..steps, the last ends with everything there and makes the transition.
  */
 typedef struct psh_want {
     uint32_t kind;             /**< PSH_ACT_* */
@@ -58,7 +79,13 @@ typedef struct psh_want {
     uint64_t generation;       /**< tells a kind repeated on one subject apart (built, sealed again); else 0 */
     uint32_t ordinal;          /**< partitions: number among the arcs of the interval, part of the table's name */
     uint32_t reserved;         /**< 0 */
+    uint64_t source;           /**< CREATE of a split, SPLIT, MERGE: the other partition; else 0 */
+    uint32_t step;             /**< SPLIT, REPLICATE: 1..steps; else 0 */
+    uint32_t steps;            /**< SPLIT, REPLICATE: 1..65535; else 0 */
 } psh_want;
+
+/** The subject of actions on a node, never 0. */
+PSH_API uint64_t psh_node_subject(uint32_t node);
 
 /** A set of wants under construction, then handed to the tier allocator. Threads  one user at a time. */
 typedef struct psh_wants psh_wants;

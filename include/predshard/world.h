@@ -51,6 +51,32 @@ PSH_API uint64_t psh_quarantine_id(uint32_t table);
  */
 PSH_API psh_status psh_partition_name(const psh_schema *s, const psh_partition *p, char *out, size_t size);
 
+#define PSH_REPLICA_WARMING 1 /**< being copied */
+#define PSH_REPLICA_READY 2   /**< as fresh as the owner: reads may go there */
+
+/** A copy of a partition that is read, not written. */
+typedef struct psh_replica {
+    uint64_t partition;     /**< that it is a copy of */
+    uint32_t node;          /**< never the owner's */
+    uint32_t tier;
+    uint32_t state;         /**< PSH_REPLICA_* */
+    uint32_t reserved;      /**< 0 */
+    int64_t ready_at;       /**< PSH_TIME_NONE while warming */
+} psh_replica;
+
+/** The ledger's subject of a replica, never 0. */
+PSH_API uint64_t psh_replica_id(uint64_t partition, uint32_t node);
+
+/** From an interval on, a tenant is in a segment, and so at another point of the ring. */
+typedef struct psh_assignment {
+    uint64_t tenant;        /**< psh_tenant_id */
+    uint32_t table;
+    uint32_t segment;       /**< 0 = none */
+    int64_t from;           /**< start of the first interval it holds in; PSH_TIME_MIN = from the first one on */
+    uint32_t access;        /**< PSH_ACCESS_* most of its requests have; 0 = unknown */
+    uint32_t tier;          /**< where its new rows should go, 0 = fastest; PSH_NONE = no preference */
+} psh_assignment;
+
 typedef struct psh_tier_info {
     uint32_t node;          /**< its node */
     uint32_t tier;          /**< 0 = fastest */
@@ -90,6 +116,10 @@ PSH_API psh_status psh_world_draft_create(
 PSH_API void psh_world_draft_destroy(psh_world_draft *d);
 /** Copies. @return PSH_OK, PSH_E_INVALID, PSH_E_NOMEM (the draft unchanged). The same in each add. */
 PSH_API psh_status psh_world_draft_add_partition(psh_world_draft *d, const psh_partition *p);
+/** Copies. Its partition must be in the world, and own keys. */
+PSH_API psh_status psh_world_draft_add_replica(psh_world_draft *d, const psh_replica *r);
+/** Copies. One of a table, tenant and `from`. */
+PSH_API psh_status psh_world_draft_add_assignment(psh_world_draft *d, const psh_assignment *a);
 /** Copies. */
 PSH_API psh_status psh_world_draft_add_tier(psh_world_draft *d, const psh_tier_info *t);
 /** Takes a reference of its own. */
@@ -97,9 +127,22 @@ PSH_API psh_status psh_world_draft_add_view(psh_world_draft *d, psh_view *v);
 /** Copies. */
 PSH_API psh_status psh_world_draft_add_view_part(psh_world_draft *d, const psh_view_part *p);
 /**
+ * Begins from a world instead of from nothing: its partitions, replicas, assignments, tiers and views. What is added
+ * then replaces what has its id (partition), partition and node, or table, tenant and from; the rest is shared with
+ * `base`, so that the world made of it costs O(changes x log n). On an empty draft only.
+ * @return PSH_OK, PSH_E_INVALID (another schema), PSH_E_STATE (not empty), PSH_E_NOMEM.
+ */
+PSH_API psh_status psh_world_draft_base(psh_world_draft *d, psh_world *base);
+/** Takes a partition of the base, and its replicas, out. @return PSH_OK, PSH_E_NOT_FOUND, PSH_E_NOMEM. */
+PSH_API psh_status psh_world_draft_remove_partition(psh_world_draft *d, uint64_t id);
+/** Takes a replica of the base out. @return PSH_OK, PSH_E_NOT_FOUND, PSH_E_NOMEM. */
+PSH_API psh_status psh_world_draft_remove_replica(psh_world_draft *d, uint64_t partition, uint32_t node);
+/** Forgets tiers, views and view parts that came with the base, to be added anew. */
+PSH_API void psh_world_draft_forget_rest(psh_world_draft *d);
+/**
  * Checks the invariants and freezes: in each interval the arcs of the partitions that own keys (active,
- * sealed, archived) do not overlap; an interval that has any has no gap; ids are unique; parts name views, and are
- * whole intervals of their tables.
+ * sealed, archived) do not overlap; an interval that has any has no gap; ids are unique; replicas name owners;
+ * parts name views, and are whole intervals of their tables.
  * @return PSH_OK, PSH_E_INVALID (err says which), PSH_E_NOMEM. The draft stays the caller's.
  */
 PSH_API psh_status psh_world_create(const psh_world_draft *d, psh_world **out, psh_error *err);
@@ -130,6 +173,52 @@ PSH_API const psh_partition *psh_world_locate(const psh_world *w, uint32_t table
  */
 PSH_API void psh_world_partitions_between(
     const psh_world *w, uint32_t table, int64_t from, int64_t to, size_t *first, size_t *end);
+/** The replicas of a partition, by node. Borrowed; NULL and *count = 0 if it has none. */
+PSH_API const psh_replica *psh_world_replicas(const psh_world *w, uint64_t partition, size_t *count);
+/** @return replicas, of all partitions. */
+PSH_API size_t psh_world_replica_count(const psh_world *w);
+/** By (partition, node). Borrowed; NULL past the end. */
+PSH_API const psh_replica *psh_world_replica(const psh_world *w, size_t i);
+/** @return assignments. */
+PSH_API size_t psh_world_assignment_count(const psh_world *w);
+/** By (table, tenant, from). Borrowed; NULL past the end. */
+PSH_API const psh_assignment *psh_world_assignment(const psh_world *w, size_t i);
+/** Of a tenant at a time: the latest whose `from` is not after it; NULL if none. Borrowed. */
+PSH_API const psh_assignment *psh_world_assignment_at(
+    const psh_world *w, uint32_t table, uint64_t tenant, int64_t time);
+/** Where a tenant's rows of a time stand on the ring: psh_ring_point of its segment at the start of the interval. */
+PSH_API uint64_t psh_world_point(const psh_world *w, uint32_t table, uint64_t tenant, int64_t time);
+
+/** Where a tenant's rows are, and how they are asked for. */
+typedef struct psh_place {
+    const psh_partition *partition; /**< owner; NULL: none planned */
+    uint64_t point;
+    uint32_t segment;       /**< 0 = none */
+    uint32_t access;        /**< PSH_ACCESS_*; 0 = unknown */
+    uint32_t tier;          /**< preferred; PSH_NONE = none */
+    uint32_t replicas;      /**< ready to be read */
+} psh_place;
+/** @return PSH_OK, PSH_E_INVALID, PSH_E_NOT_FOUND (table; or no owner: out is filled all the same). No allocation. */
+PSH_API psh_status psh_world_locate_tenant(
+    const psh_world *w, uint32_t table, uint64_t tenant, int64_t time, psh_place *out);
+/** Takes one partition. @return PSH_OK to go on; anything else ends the walk and is its result. */
+typedef psh_status (*psh_partition_visitor)(void *user, const psh_partition *p);
+/** The owners of a tenant's keys between two times, [from, to), in order of time. No allocation. */
+PSH_API psh_status psh_world_tenant_partitions(
+    const psh_world *w, uint32_t table, uint64_t tenant, int64_t from, int64_t to, psh_partition_visitor visit,
+    void *user);
+
+#define PSH_DIFF_ADDED 1
+#define PSH_DIFF_REMOVED 2
+#define PSH_DIFF_CHANGED 3
+/** Takes one difference; before is NULL where it was added, after where it was removed. */
+typedef psh_status (*psh_partition_diff)(
+    void *user, uint32_t op, const psh_partition *before, const psh_partition *after);
+/** Partitions that differ in two worlds of one schema, in their order; what the two share is skipped unread. */
+PSH_API psh_status psh_world_diff(
+    const psh_world *before, const psh_world *after, psh_partition_diff each, void *user);
+/** Appends text: one difference a line, replicas, assignments, views and tiers too. */
+PSH_API psh_status psh_world_diff_dump(const psh_world *before, const psh_world *after, psh_buffer *out);
 /** @return tiers. */
 PSH_API size_t psh_world_tier_count(const psh_world *w);
 /** By (node, tier). Borrowed; NULL past the end. */
@@ -188,6 +277,11 @@ PSH_API psh_status psh_reader_create(psh_worlds *ws, psh_reader **out);
 PSH_API void psh_reader_destroy(psh_reader *r);
 /** Wait-free, no allocation. Pins may not nest. @return the current world, NULL when none was published. */
 PSH_API const psh_world *psh_reader_pin(psh_reader *r);
+/**
+ * While pinned: lets go of that world and takes the current one. One read of shared memory while nothing was
+ * published, so that a loop may call it for each query. Wait-free.
+ */
+PSH_API const psh_world *psh_reader_refresh(psh_reader *r);
 /** Wait-free. */
 PSH_API void psh_reader_unpin(psh_reader *r);
 

@@ -25,6 +25,12 @@
 #define PSHI_KIND_MODEL 16u
 #define PSHI_KIND_DETECTOR 17u
 #define PSHI_KIND_KEYS 18u
+#define PSHI_KIND_RANGES 19u
+#define PSHI_KIND_HASHING 20u
+#define PSHI_KIND_SHARDS 21u
+#define PSHI_KIND_CAPACITY 22u
+#define PSHI_KIND_BULK 23u
+#define PSHI_KIND_SHARE 24u
 
 #define PSHI_SECTION_OPTIONAL 1u /* a reader that does not know the type skips it */
 #define PSHI_SECTION_XZ 2u       /* the payload is an .xz stream; needs liblzma */

@@ -8,6 +8,7 @@
 #include "base/cursor.h"
 #include "base/buffer.h"
 #include "ds/idmap.h"
+#include "value/wants.h"
 
 #define PSHI_ACTION_WAITING 1u   /* not handed over yet, or to be tried again */
 #define PSHI_ACTION_SUBMITTED 2u /* inside the host's submit */
@@ -73,8 +74,6 @@ struct psh_driver {
     psh_driver_stats stats;
 };
 
-/** @return 1 if the action is carried out by the library itself. */
-int pshi_action_is_view(uint32_t kind);
 /** Room in every table for `more` tasks, so that nothing fails from then on. */
 psh_status pshi_tasks_room(psh_env *env, pshi_tasks *t, size_t more, size_t done_memory);
 /** Adds one task; room was made. */

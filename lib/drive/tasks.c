@@ -4,10 +4,6 @@
 #include "base/env.h"
 #include "drive/driver.h"
 
-int pshi_action_is_view(uint32_t kind) {
-    return kind == PSH_ACT_BUILD_VIEW || kind == PSH_ACT_DROP_VIEW;
-}
-
 static psh_status room_done(psh_env *env, pshi_tasks *t, size_t more, size_t done_memory) {
     size_t need = t->done_count + t->count + more, i;
     uint64_t *ring;

@@ -6,7 +6,9 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "value/plan.h"
+#include "value/wants.h"
 
+#define NODE_DOMAIN UINT64_C(0x65646f6e)
 #define ACTION_DOMAIN UINT64_C(0x6e6f69746361) /* tells these hashes from those of other ids */
 
 uint64_t psh_action_id(uint32_t kind, uint64_t subject, uint64_t generation) {
@@ -20,6 +22,19 @@ uint64_t psh_action_id(uint32_t kind, uint64_t subject, uint64_t generation) {
         key[12 + i] = (unsigned char)(generation >> (8 * i));
     }
     return pshi_nonzero(pshi_hash_seed(key, sizeof key, ACTION_DOMAIN));
+}
+
+uint64_t psh_node_subject(uint32_t node) {
+    unsigned char key[4];
+    size_t i;
+
+    for (i = 0; i < 4; i++)
+        key[i] = (unsigned char)(node >> (8 * i));
+    return pshi_nonzero(pshi_hash_seed(key, sizeof key, NODE_DOMAIN));
+}
+
+int pshi_action_is_view(uint32_t kind) {
+    return kind == PSH_ACT_BUILD_VIEW || kind == PSH_ACT_DROP_VIEW;
 }
 
 psh_status pshi_action_check(const psh_action *a, psh_error *err) {

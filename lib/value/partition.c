@@ -11,6 +11,7 @@
 #include "value/world.h"
 
 #define PARTITION_DOMAIN UINT64_C(0x74726170) /* tell these hashes from those of other ids */
+#define REPLICA_DOMAIN UINT64_C(0x6163696c706572)
 #define QUARANTINE_DOMAIN UINT64_C(0x6e61726175)
 
 const char *psh_partition_state_name(uint32_t state) {
@@ -41,6 +42,14 @@ uint64_t psh_quarantine_id(uint32_t table) {
 
     key_bytes(key, table, 4);
     return pshi_nonzero(pshi_hash_seed(key, sizeof key, QUARANTINE_DOMAIN));
+}
+
+uint64_t psh_replica_id(uint64_t partition, uint32_t node) {
+    unsigned char key[12];
+
+    key_bytes(key, partition, 8);
+    key_bytes(key + 8, node, 4);
+    return pshi_nonzero(pshi_hash_seed(key, sizeof key, REPLICA_DOMAIN));
 }
 
 psh_status psh_partition_name(const psh_schema *s, const psh_partition *p, char *out, size_t size) {

@@ -18,7 +18,9 @@ struct psh_wants {
 
 const char *psh_action_kind_name(uint32_t kind) {
     static const char *const names[] = { "unknown", "create-partition", "activate-partition", "seal-partition",
-                                         "archive-partition", "drop-partition", "build-view", "drop-view" };
+                                         "archive-partition", "drop-partition", "build-view", "drop-view",
+                                         "split-partition", "merge-partition", "replicate-partition",
+                                         "promote-partition", "drop-replica", "add-node", "release-node" };
 
     return names[kind <= PSH_ACT_MAX ? kind : 0];
 }
@@ -27,9 +29,14 @@ const char *psh_why_text(uint32_t why) {
     static const char *const texts[] = { "unknown", "load is forecast there", "its interval begins",
                                          "its interval is over", "its age passed the rule",
                                          "predicted access no longer earns its tier", "nobody asks for it any more",
-                                         "pushed out by more benefit per byte", "it was asked for already" };
+                                         "pushed out by more benefit per byte", "it was asked for already",
+                                         "more load is expected than its node should carry",
+                                         "load no longer earns it a place of its own",
+                                         "its node is fuller than others", "asked for together with what stands there",
+                                         "a bulk load is expected or under way", "larger than a partition should be",
+                                         "its queries are slower than they should be", "its node is to be released" };
 
-    return texts[why <= PSH_WHY_OBSERVED ? why : 0];
+    return texts[why <= PSH_WHY_LEAVING ? why : 0];
 }
 
 int pshi_is_amount(double x) {
@@ -84,12 +91,30 @@ static psh_status check_want_time(const psh_want *want, psh_error *err) {
     return PSH_OK;
 }
 
+/* What only splits, merges and copies carry. */
+static psh_status check_want_source(const psh_want *want, psh_error *err) {
+    int copies = want->kind == PSH_ACT_SPLIT_PARTITION || want->kind == PSH_ACT_REPLICATE_PARTITION;
+    int needs = want->kind == PSH_ACT_SPLIT_PARTITION || want->kind == PSH_ACT_MERGE_PARTITION;
+    int on_node = want->kind >= PSH_ACT_REPLICATE_PARTITION && want->kind <= PSH_ACT_DROP_REPLICA;
+
+    if ((needs && !want->source) || want->source == want->subject)
+        return pshi_fail(err, PSH_E_INVALID, "source", "must be another partition's id");
+    if (want->source && !needs && want->kind != PSH_ACT_CREATE_PARTITION)
+        return pshi_fail(err, PSH_E_INVALID, "source", "only creations, splits and merges have one");
+    if (copies ? want->steps < 1 || want->steps > 65535 || want->step < 1 || want->step > want->steps
+               : want->steps || want->step)
+        return pshi_fail(err, PSH_E_INVALID, "step", "must be within 1..steps, at most 65535, or both be 0");
+    if (on_node && want->node == PSH_NONE)
+        return pshi_fail(err, PSH_E_INVALID, "node", "must be a node");
+    return PSH_OK;
+}
+
 psh_status pshi_want_check(const psh_want *want, psh_error *err) {
     psh_status st;
 
     if (want->kind < 1 || want->kind > PSH_ACT_MAX)
         return pshi_fail(err, PSH_E_INVALID, "kind", "must be one of PSH_ACT_*");
-    if (want->why < 1 || want->why > PSH_WHY_OBSERVED)
+    if (want->why < 1 || want->why > PSH_WHY_LEAVING)
         return pshi_fail(err, PSH_E_INVALID, "why", "must be one of PSH_WHY_*");
     if (!want->subject)
         return pshi_fail(err, PSH_E_INVALID, "subject", "must be an id, not 0");
@@ -106,6 +131,8 @@ psh_status pshi_want_check(const psh_want *want, psh_error *err) {
     if (!pshi_is_share(want->confidence))
         return pshi_fail(err, PSH_E_INVALID, "confidence", "must be within 0..1");
     st = check_want_time(want, err);
+    if (st == PSH_OK)
+        st = check_want_source(want, err);
     return st == PSH_OK ? check_want_view(want, err) : st;
 }
 
@@ -150,6 +177,9 @@ void pshi_want_put(pshi_writer *w, const psh_want *want) {
     pshi_put_int(w, want->deadline);
     pshi_put_var(w, want->generation);
     pshi_put_var(w, want->ordinal);
+    pshi_put_u64(w, want->source);
+    pshi_put_var(w, want->step);
+    pshi_put_var(w, want->steps);
     pshi_definition_put(w, want->definition);
 }
 
@@ -180,6 +210,9 @@ static void read_want(pshi_cursor *c, psh_want *out) {
     out->deadline = pshi_get_int(c);
     out->generation = pshi_get_var(c);
     out->ordinal = pshi_get_var32(c);
+    out->source = pshi_get_u64(c);
+    out->step = pshi_get_var32(c);
+    out->steps = pshi_get_var32(c);
 }
 
 psh_status pshi_want_get(psh_env *env, psh_schema *schema, pshi_cursor *c, psh_want *out, psh_error *err) {
@@ -231,7 +264,17 @@ void pshi_want_text(pshi_writer *w, const psh_want *want) {
     pshi_text_u64(w, want->table);
     text_or_any(w, " node ", want->node);
     text_or_any(w, " tier ", want->tier);
-    if (want->kind <= PSH_ACT_DROP_PARTITION) {
+    if (want->source) {
+        pshi_text(w, " source ");
+        pshi_text_hex(w, want->source);
+    }
+    if (want->steps) {
+        pshi_text(w, " step ");
+        pshi_text_u64(w, want->step);
+        pshi_text(w, "/");
+        pshi_text_u64(w, want->steps);
+    }
+    if (!pshi_action_is_view(want->kind)) {
         text_want_partition(w, want);
     } else {
         pshi_text(w, " level ");

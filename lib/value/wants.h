@@ -9,7 +9,10 @@
 #include "base/cursor.h"
 
 /** Encoded size of the shortest want: bounds counts on load. */
-#define PSHI_WANT_LEAST 80u
+#define PSHI_WANT_LEAST 90u
+
+/** Whether an action is the library's own work on a view. */
+int pshi_action_is_view(uint32_t kind);
 
 /** Whether x is finite and >= 0. */
 int pshi_is_amount(double x);

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/** @file predshard/share.h  One map for many processes, in the host's key-value store. */
+#ifndef PREDSHARD_SHARE_H
+#define PREDSHARD_SHARE_H
+
+#include <predshard/host.h>
+PSH_BEGIN_DECLS
+
+/**
+ * One process's end of a shared world. The world lies in the store as immutable blobs, each named by the SHA-256 of
+ * its bytes; one root key names the blobs of the current epoch and is moved by compare-and-set alone. Worlds share
+ * the blobs of what did not change. One process leads: its fence goes into every root and every action, and a root
+ * or an action with an older fence is refused.
+ *
+ * Threads  Calls on one object must not overlap.
+ */
+typedef struct psh_share psh_share;
+
+typedef struct psh_share_options {
+    uint32_t struct_size;
+    uint32_t flags;          /**< none yet: not 0 is PSH_E_UNSUPPORTED */
+    const char *prefix;      /**< of all keys, 1..64 of [a-z0-9._-]; default "predshard" */
+    const char *owner;       /**< this process's name, 1..64 of the same; default "one" */
+    int64_t lease_ns;        /**< a lead not renewed for so long may be taken; default 30 s */
+    uint64_t max_blob_bytes; /**< of one blob, 4096..2^30; default 64 KiB, cut at intervals where they allow it */
+    uint64_t max_bytes;      /**< of a world as it is loaded; default 1 GiB */
+    uint32_t max_retries;    /**< of a lost race, 1..1000; default 16 */
+    uint32_t keep_epochs;    /**< whose blobs are not collected, the current one included; default 16 */
+} psh_share_options;
+
+/** Writes the defaults into the first `size` bytes of *o. @return PSH_OK, PSH_E_INVALID. */
+PSH_API psh_status psh_share_options_init(psh_share_options *o, uint32_t size);
+/** @param kv  copied. @return PSH_OK, PSH_E_INVALID, PSH_E_UNSUPPORTED, PSH_E_NOMEM. *out is the caller's. */
+PSH_API psh_status psh_share_create(
+    psh_env *env, psh_schema *schema, const psh_kv *kv, const psh_share_options *o, psh_share **out,
+    psh_error *err);
+/** NULL is allowed. */
+PSH_API void psh_share_destroy(psh_share *s);
+
+/**
+ * Becomes or stays the leader: takes a lead that is free or whose lease ran out, under the next fence.
+ * @param fence  receives this process's fence
+ * @return PSH_OK, PSH_E_FENCED (another leads, err names it), PSH_E_CONFLICT (races lost too often), PSH_E_HOST,
+ *         PSH_E_CORRUPT, PSH_E_NEWER, PSH_E_NOMEM.
+ */
+PSH_API psh_status psh_share_lead(psh_share *s, int64_t now, uint64_t *fence, psh_error *err);
+/** Gives the lead up, so that another need not wait for the lease. */
+PSH_API psh_status psh_share_resign(psh_share *s, int64_t now, psh_error *err);
+/**
+ * Stores a world and makes it the current one. Its epoch must be above the shared one. Blobs that are there already
+ * are not stored again; blobs whose root was never moved are garbage, and harmless.
+ * @return PSH_OK; PSH_E_FENCED (not, or no longer, the leader), PSH_E_CONFLICT (the shared epoch is as high: catch
+ *         up, plan again), PSH_E_HOST, PSH_E_NOMEM. On an error the shared world is as it was.
+ */
+PSH_API psh_status psh_share_publish(psh_share *s, const psh_world *world, int64_t now, psh_error *err);
+/**
+ * The shared world if it is newer than what this process has seen. Reads only blobs that it does not hold already.
+ * @param wait_ns  with a store that can watch, up to so long for a newer one; 0 = do not wait
+ * @param out      the caller's reference, NULL unless PSH_OK
+ * @return PSH_OK, PSH_END (nothing newer), PSH_E_NOT_FOUND (nothing was ever published), PSH_E_CORRUPT (a blob does
+ *         not have the bytes that its name says, or is gone), PSH_E_NEWER, PSH_E_RANGE (max_bytes), PSH_E_HOST,
+ *         PSH_E_NOMEM; on an error what was seen last stands.
+ */
+PSH_API psh_status psh_share_catch_up(psh_share *s, int64_t wait_ns, psh_world **out, psh_error *err);
+/**
+ * Whether a reader that works with `epoch` is too old: the root has moved on. Reads the root.
+ * @param current  receives the shared epoch; NULL is allowed
+ * @return PSH_OK (it is current), PSH_E_CONFLICT (older than the shared one), PSH_E_NOT_FOUND, PSH_E_HOST.
+ */
+PSH_API psh_status psh_share_check(psh_share *s, uint64_t epoch, uint64_t *current, psh_error *err);
+/**
+ * Whether an action with this fence may run: for hosts on other machines, before they act. Reads the root and the lead.
+ * @return PSH_OK, PSH_E_FENCED, PSH_E_HOST.
+ */
+PSH_API psh_status psh_share_check_fence(psh_share *s, uint64_t fence, psh_error *err);
+/**
+ * Removes blobs that none of the last keep_epochs epochs names. Needs kv.list and kv.remove. A blob of a publication
+ * under way is never removed: names are listed before the roots are read, and the collector holds the lead.
+ * @param removed  receives how many; NULL is allowed
+ * @return PSH_OK, PSH_E_UNSUPPORTED, PSH_E_FENCED, PSH_E_HOST, PSH_E_NOMEM.
+ */
+PSH_API psh_status psh_share_collect(psh_share *s, int64_t now, uint64_t *removed, psh_error *err);
+
+typedef struct psh_share_stats {
+    uint32_t struct_size;
+    uint32_t leads;          /**< 1: this process led at its last call */
+    uint64_t epoch;          /**< last seen */
+    uint64_t fence;          /**< of the last root or lead seen */
+    uint64_t blobs_written;
+    uint64_t blobs_reused;   /**< named anew without being written */
+    uint64_t blobs_read;
+    uint64_t bytes_written;
+    uint64_t bytes_read;
+    uint64_t races_lost;     /**< compare-and-set refused */
+} psh_share_stats;
+/** Fills the first out->struct_size bytes. @return PSH_OK, PSH_E_INVALID. */
+PSH_API psh_status psh_share_get_stats(const psh_share *s, psh_share_stats *out);
+
+PSH_END_DECLS
+#endif
