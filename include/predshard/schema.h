@@ -120,7 +120,10 @@ PSH_API psh_status psh_key_read(
 
 /** A tenant's id everywhere: 64 bits from its type and value, never 0, equal on all machines (doc/format.md). */
 PSH_API uint64_t psh_tenant_id(const psh_value *tenant);
-/** A tenant's place on the ring 0..2^64-1 within a segment. */
+/**
+ * A tenant's place on the ring 0..2^64-1. Tenants of one segment stand together, in an arc of 2^48 points; those of
+ * segment 0, which is none, all over the ring.
+ */
 PSH_API uint64_t psh_ring_point(uint64_t tenant_id, uint32_t segment);
 
 PSH_END_DECLS

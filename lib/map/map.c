@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "map/map.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/checked.h"
@@ -20,10 +21,45 @@ static const psh_map_options DEFAULTS = {
     .horizon_ns = 32 * PSH_DAY,
     .max_bytes = UINT64_C(1) << 40,
     .default_arcs = 1,
+    .max_replicas = 2,
+    .max_changes = 16,
+    .max_assignments = 1u << 20,
+    .split_bytes = UINT64_C(256) << 20,
+    .max_move_bytes = UINT64_C(4) << 30,
+    .step_bytes = UINT64_C(64) << 20,
+    .move_bytes_per_s = UINT64_C(32) << 20,
+    .settle_ns = PSH_HOUR,
+    .half_life_ns = 15 * PSH_MINUTE,
+    .tolerance = 0.2,
+    .split_above = 0.5,
+    .merge_below = 0.02,
 };
 
 psh_status psh_map_options_init(psh_map_options *o, uint32_t size) {
     return pshi_options_out(o, size, &DEFAULTS, sizeof DEFAULTS);
+}
+
+/* Of what changes partitions that are there. */
+static psh_status check_change_options(const psh_map_options *o, psh_error *err) {
+    if (o->max_replicas > PSHI_MAP_MAX_COPIES)
+        return pshi_fail(err, PSH_E_INVALID, "max_replicas", "must be within 0..16");
+    if (o->split_bytes && o->merge_bytes > o->split_bytes / 2)
+        return pshi_fail(err, PSH_E_INVALID, "merge_bytes", "must be at most half of split_bytes");
+    if (!o->step_bytes)
+        return pshi_fail(err, PSH_E_INVALID, "step_bytes", "must be > 0");
+    if (!o->move_bytes_per_s)
+        return pshi_fail(err, PSH_E_INVALID, "move_bytes_per_s", "must be > 0");
+    if (o->half_life_ns <= 0)
+        return pshi_fail(err, PSH_E_INVALID, "half_life_ns", "must be > 0");
+    if (!isfinite(o->latency_us) || o->latency_us < 0)
+        return pshi_fail(err, PSH_E_INVALID, "latency_us", "must be finite and >= 0");
+    if (!isfinite(o->tolerance) || o->tolerance < 0)
+        return pshi_fail(err, PSH_E_INVALID, "tolerance", "must be finite and >= 0");
+    if (!isfinite(o->split_above) || o->split_above <= 0)
+        return pshi_fail(err, PSH_E_INVALID, "split_above", "must be finite and > 0");
+    if (!isfinite(o->merge_below) || o->merge_below < 0 || o->merge_below > o->split_above / 2)
+        return pshi_fail(err, PSH_E_INVALID, "merge_below", "must be within 0..split_above / 2");
+    return PSH_OK;
 }
 
 psh_status pshi_map_check_options(const psh_map_options *o, psh_error *err) {
@@ -39,9 +75,7 @@ psh_status pshi_map_check_options(const psh_map_options *o, psh_error *err) {
         return pshi_fail(err, PSH_E_INVALID, "horizon_ns", "must be >= 0");
     if (o->default_arcs < 1 || o->default_arcs > o->max_arcs)
         return pshi_fail(err, PSH_E_INVALID, "default_arcs", "must be within 1..max_arcs");
-    if (o->reserved)
-        return pshi_fail(err, PSH_E_UNSUPPORTED, "reserved", "must be 0");
-    return PSH_OK;
+    return check_change_options(o, err);
 }
 
 static int64_t at_least_zero(int64_t x) {
@@ -69,9 +103,11 @@ psh_status psh_map_create(
     o.lead_ns = at_least_zero(o.lead_ns);
     o.activate_lead_ns = at_least_zero(o.activate_lead_ns);
     o.lateness_ns = at_least_zero(o.lateness_ns);
+    o.settle_ns = at_least_zero(o.settle_ns);
     m->env = env;
     m->schema = psh_schema_ref(schema);
     m->o = o;
+    m->touched_all = 1; /* nothing was exported yet */
     *out = m;
     return PSH_OK;
 }
@@ -83,6 +119,12 @@ void psh_map_destroy(psh_map *m) {
     pshi_idmap_free(m->env, &m->ids);
     pshi_free(m->env, m->slots);
     pshi_free(m->env, m->order);
+    pshi_free(m->env, m->copies);
+    pshi_free(m->env, m->nodes);
+    pshi_free(m->env, m->pairs);
+    pshi_free(m->env, m->assignments);
+    pshi_free(m->env, m->assignment_fresh);
+    pshi_free(m->env, m->touched);
     pshi_free(m->env, m);
 }
 
@@ -131,7 +173,11 @@ int pshi_map_exists(const pshi_slot *s) {
     return s->pending != PSH_ACT_CREATE_PARTITION;
 }
 
-static pshi_slot *find_slot(const psh_map *m, uint64_t id) {
+int pshi_map_is_child(const pshi_slot *s) {
+    return s->source != 0;
+}
+
+pshi_slot *pshi_map_find(const psh_map *m, uint64_t id) {
     uint32_t i = id ? pshi_idmap_find(&m->ids, id) : PSH_NONE;
 
     return i == PSH_NONE ? NULL : &m->slots[i];
@@ -159,22 +205,25 @@ psh_status pshi_map_check_partition(const psh_map *m, const psh_partition *p) {
     return p->id == psh_partition_id(p->table, p->interval, p->arc_first) ? PSH_OK : PSH_E_INVALID;
 }
 
+/* Whether two slots of one interval may stand side by side. Children lie within the arcs of owners. */
+static int is_apart(const pshi_slot *x, const pshi_slot *y) {
+    if (x->p.ordinal == y->p.ordinal || x->gone != y->gone || x->p.arc_first == y->p.arc_first)
+        return 0;
+    if (pshi_map_is_child(x) != pshi_map_is_child(y))
+        return 1;
+    return x->p.arc_last < y->p.arc_first || y->p.arc_last < x->p.arc_first;
+}
+
 /* Whether a slot may stand beside those of its interval, of which all are gone or none; `at` is its place. */
 static int has_place(const psh_map *m, const pshi_slot *slot, size_t at) {
-    const psh_partition *p = &slot->p;
-    const pshi_slot *s;
     size_t i;
 
-    for (i = at; i > 0 && is_sibling(&pshi_map_slot(m, i - 1)->p, p); i--) {
-        s = pshi_map_slot(m, i - 1);
-        if (s->p.arc_last >= p->arc_first || s->p.ordinal == p->ordinal || s->gone != slot->gone)
+    for (i = at; i > 0 && is_sibling(&pshi_map_slot(m, i - 1)->p, &slot->p); i--)
+        if (!is_apart(pshi_map_slot(m, i - 1), slot))
             return 0;
-    }
-    for (i = at; i < m->count && is_sibling(&pshi_map_slot(m, i)->p, p); i++) {
-        s = pshi_map_slot(m, i);
-        if (s->p.arc_first <= p->arc_last || s->p.ordinal == p->ordinal || s->gone != slot->gone)
+    for (i = at; i < m->count && is_sibling(&pshi_map_slot(m, i)->p, &slot->p); i++)
+        if (!is_apart(pshi_map_slot(m, i), slot))
             return 0;
-    }
     return 1;
 }
 
@@ -203,11 +252,13 @@ psh_status pshi_map_insert(psh_map *m, const pshi_slot *slot) {
 }
 
 /* The last slot moves into the hole, so that slots stay packed. */
-static void remove_slot(psh_map *m, const pshi_slot *slot) {
+void pshi_map_remove(psh_map *m, const pshi_slot *slot) {
     size_t at = pshi_map_lower(m, &slot->p), last = m->count - 1;
     uint32_t hole = m->order[at];
     size_t last_at = pshi_map_lower(m, &m->slots[last].p);
 
+    pshi_map_touch_gone(m, slot->p.id, PSH_NONE);
+    pshi_map_remove_copies(m, slot->p.id);
     pshi_idmap_remove(&m->ids, slot->p.id);
     m->order[last_at] = hole;
     memmove(m->order + at, m->order + at + 1, (last - at) * sizeof *m->order);
@@ -219,252 +270,8 @@ static void remove_slot(psh_map *m, const pshi_slot *slot) {
     m->count--;
 }
 
-static uint64_t whole_bytes(double x) {
+uint64_t pshi_map_whole(double x) {
     return x >= 0x1p63 ? UINT64_C(1) << 63 : (uint64_t)x + (x > (double)(uint64_t)x);
-}
-
-static psh_partition new_partition(const psh_want *w) {
-    psh_partition p = { .id = w->subject, .table = w->table, .state = PSH_PARTITION_WARMING, .node = w->node,
-                        .tier = w->tier, .ordinal = w->ordinal, .interval = w->interval,
-                        .time_from = w->time_from, .time_to = w->time_to, .arc_first = w->arc_first,
-                        .arc_last = w->arc_last, .bytes_planned = whole_bytes(w->resources.bytes),
-                        .created_at = PSH_TIME_NONE, .first_write = PSH_TIME_NONE };
-
-    if (w->subject == psh_quarantine_id(w->table))
-        p.flags = PSH_PARTITION_QUARANTINE;
-    return p;
-}
-
-static psh_status begin_create(psh_map *m, const psh_action *a) {
-    pshi_slot s = { .pending_id = a->id, .pending = a->want.kind };
-
-    if (!(a->want.resources.bytes >= 0)) /* a NaN too */
-        return PSH_E_INVALID;
-    s.p = new_partition(&a->want);
-    if (pshi_map_check_partition(m, &s.p) != PSH_OK)
-        return PSH_E_INVALID;
-    return pshi_map_insert(m, &s);
-}
-
-static uint32_t state_after(uint32_t kind) {
-    static const uint32_t states[] = { 0, PSH_PARTITION_SHADOW, PSH_PARTITION_ACTIVE, PSH_PARTITION_SEALED,
-                                       PSH_PARTITION_ARCHIVED, PSH_PARTITION_DROPPED };
-
-    return states[kind];
-}
-
-/* An action that comes again after it was completed asks for nothing more. */
-static int is_done(const pshi_slot *s, const psh_want *w) {
-    if (w->kind == PSH_ACT_CREATE_PARTITION)
-        return s->p.arc_last == w->arc_last;
-    if (w->kind == PSH_ACT_ARCHIVE_PARTITION && (s->p.node != w->node || s->p.tier != w->tier))
-        return 0;
-    return s->p.state == state_after(w->kind);
-}
-
-static int may_begin(const pshi_slot *s, const psh_want *w) {
-    uint32_t state = s->p.state;
-
-    if (w->kind == PSH_ACT_ACTIVATE_PARTITION)
-        return state == PSH_PARTITION_SHADOW && !s->gone;
-    if (s->p.flags & PSH_PARTITION_QUARANTINE)
-        return 0;
-    if (w->kind == PSH_ACT_SEAL_PARTITION)
-        return state == PSH_PARTITION_ACTIVE && !s->gone;
-    if (w->kind == PSH_ACT_ARCHIVE_PARTITION)
-        return state == PSH_PARTITION_SEALED && !s->gone;
-    return w->kind == PSH_ACT_DROP_PARTITION;
-}
-
-psh_status psh_map_begin(psh_map *m, const psh_action *a) {
-    pshi_slot *s;
-
-    if (!m || !a || !a->id || !a->want.subject)
-        return PSH_E_INVALID;
-    if (a->want.kind < PSH_ACT_CREATE_PARTITION || a->want.kind > PSH_ACT_DROP_PARTITION)
-        return PSH_E_INVALID;
-    s = find_slot(m, a->want.subject);
-    if (!s && a->want.kind == PSH_ACT_CREATE_PARTITION)
-        return begin_create(m, a);
-    if (!s)
-        return a->want.kind == PSH_ACT_DROP_PARTITION ? PSH_OK : PSH_E_STATE;
-    if (s->pending)
-        return s->pending_id == a->id ? PSH_OK : PSH_E_STATE;
-    if (is_done(s, &a->want))
-        return PSH_OK;
-    if (!may_begin(s, &a->want))
-        return PSH_E_STATE;
-    if (a->want.kind == PSH_ACT_ARCHIVE_PARTITION && (a->want.node == PSH_NONE || a->want.tier == PSH_NONE))
-        return PSH_E_INVALID;
-    s->pending = a->want.kind;
-    s->pending_id = a->id;
-    return PSH_OK;
-}
-
-/* One arc less: the rest of the interval is logically gone too, since no epoch may show a gap. */
-static void drop_slot(psh_map *m, pshi_slot *s) {
-    psh_partition p = s->p;
-    size_t i;
-
-    remove_slot(m, s);
-    p.arc_first = 0;
-    for (i = pshi_map_lower(m, &p); i < m->count && is_sibling(&pshi_map_slot(m, i)->p, &p); i++)
-        pshi_map_slot(m, i)->gone = 1;
-}
-
-static void make_transition(psh_map *m, pshi_slot *s, const psh_want *w, int64_t now) {
-    pshi_trace(m->env, PSH_TRACE_STATE, now, s->p.id, s->p.state, state_after(w->kind));
-    s->pending = 0;
-    s->pending_id = 0;
-    if (w->kind == PSH_ACT_DROP_PARTITION) {
-        drop_slot(m, s);
-        return;
-    }
-    s->p.state = state_after(w->kind);
-    if (w->kind == PSH_ACT_CREATE_PARTITION)
-        s->p.created_at = now;
-    if (w->kind == PSH_ACT_ARCHIVE_PARTITION) {
-        s->p.node = w->node;
-        s->p.tier = w->tier;
-    }
-}
-
-psh_status psh_map_complete(psh_map *m, const psh_action *a, psh_status status, int64_t now) {
-    pshi_slot *s;
-
-    if (!m || !a || status > 0 || now == PSH_TIME_NONE)
-        return PSH_E_INVALID;
-    s = find_slot(m, a->want.subject);
-    if (!s || !s->pending || s->pending_id != a->id || s->pending != a->want.kind)
-        return PSH_OK; /* said before, or never begun: nothing to do */
-    if (status == PSH_OK) {
-        make_transition(m, s, &a->want, now);
-    } else if (!pshi_map_exists(s)) {
-        remove_slot(m, s);
-    } else {
-        s->pending = 0;
-        s->pending_id = 0;
-    }
-    return PSH_OK;
-}
-
-static uint64_t add_capped(uint64_t a, uint64_t b) {
-    return a > UINT64_MAX - b ? UINT64_MAX : a + b;
-}
-
-static void widen_quarantine(psh_partition *p, int64_t time_min, int64_t time_max) {
-    int64_t end = pshi_time_add(time_max, 1);
-    int is_empty = p->time_from == p->time_to;
-
-    if (is_empty || time_min < p->time_from)
-        p->time_from = time_min;
-    if (is_empty || end > p->time_to)
-        p->time_to = end;
-}
-
-psh_status psh_map_observe_write(
-    psh_map *m, uint64_t partition, uint64_t rows, uint64_t bytes, int64_t time_min, int64_t time_max,
-    uint64_t position) {
-    pshi_slot *s;
-    psh_partition *p;
-
-    if (!m || time_min == PSH_TIME_NONE || time_min > time_max)
-        return PSH_E_INVALID;
-    s = find_slot(m, partition);
-    if (!s || !pshi_map_exists(s))
-        return PSH_E_NOT_FOUND;
-    if (s->gone)
-        return PSH_E_STATE;
-    p = &s->p;
-    if (!p->flags && (time_min < p->time_from || time_max >= p->time_to))
-        return PSH_E_INVALID;
-    if (p->flags)
-        widen_quarantine(p, time_min, time_max);
-    p->rows = add_capped(p->rows, rows);
-    p->bytes = add_capped(p->bytes, bytes);
-    if (position > p->last_position)
-        p->last_position = position;
-    if (p->first_write == PSH_TIME_NONE)
-        p->first_write = time_min;
-    return p->flags || p->state == PSH_PARTITION_SEALED || p->state == PSH_PARTITION_ARCHIVED ? PSH_AGAIN : PSH_OK;
-}
-
-void psh_map_recover(psh_map *m, uint64_t position) {
-    size_t i;
-
-    for (i = 0; m && i < m->count; i++) {
-        psh_partition *p = &m->slots[i].p;
-
-        if (p->state >= PSH_PARTITION_ACTIVE && p->state <= PSH_PARTITION_ARCHIVED && p->last_position < position)
-            p->last_position = position;
-    }
-}
-
-psh_status psh_map_reopen(psh_map *m, uint64_t partition) {
-    pshi_slot *s = m ? find_slot(m, partition) : NULL;
-
-    if (!m)
-        return PSH_E_INVALID;
-    if (!s)
-        return PSH_E_NOT_FOUND;
-    if (s->p.state != PSH_PARTITION_SEALED || s->pending || s->gone)
-        return PSH_E_STATE;
-    s->p.state = PSH_PARTITION_ACTIVE;
-    s->reopens++;
-    return PSH_OK;
-}
-
-/* Whether slots first..end-1 tile the ring and own their keys, each of them. */
-static int is_whole(const psh_map *m, size_t first, size_t end) {
-    uint64_t next = 0;
-    const pshi_slot *s;
-    size_t i;
-
-    for (i = first; i < end; i++) {
-        s = pshi_map_slot(m, i);
-        if (s->p.arc_first != next || !pshi_partition_owns(&s->p))
-            return 0;
-        next = s->p.arc_last + 1; /* 0 after the last point */
-    }
-    return next == 0;
-}
-
-/*
- * An epoch shows an interval's arcs as owners all together or not at all: active ones count as warming until
- * the last arc is active, and none is shown once one was dropped.
- */
-static psh_status export_group(const psh_map *m, psh_world_draft *d, size_t first, size_t end) {
-    int whole = is_whole(m, first, end);
-    const pshi_slot *s;
-    psh_partition p;
-    psh_status st;
-    size_t i;
-
-    for (i = first; i < end; i++) {
-        s = pshi_map_slot(m, i);
-        if (!pshi_map_exists(s) || s->gone)
-            continue;
-        p = s->p;
-        if (!whole && pshi_partition_owns(&p))
-            p.state = PSH_PARTITION_WARMING;
-        st = psh_world_draft_add_partition(d, &p);
-        if (st != PSH_OK)
-            return st;
-    }
-    return PSH_OK;
-}
-
-psh_status psh_map_export(const psh_map *m, psh_world_draft *d) {
-    psh_status st = PSH_OK;
-    size_t i, end;
-
-    if (!m || !d)
-        return PSH_E_INVALID;
-    for (i = 0; st == PSH_OK && i < m->count; i = end) {
-        end = pshi_map_group_end(m, i);
-        st = export_group(m, d, i, end);
-    }
-    return st;
 }
 
 size_t psh_map_count(const psh_map *m) {
@@ -473,4 +280,12 @@ size_t psh_map_count(const psh_map *m) {
 
 const psh_partition *psh_map_get(const psh_map *m, size_t i) {
     return i < m->count ? &pshi_map_slot(m, i)->p : NULL;
+}
+
+size_t psh_map_replica_count(const psh_map *m) {
+    return m->copy_count;
+}
+
+const psh_replica *psh_map_replica(const psh_map *m, size_t i) {
+    return i < m->copy_count ? &m->copies[i].r : NULL;
 }

@@ -26,6 +26,7 @@
 #define SIGN (UINT64_C(1) << 63)
 #define ESCAPE 0xffu
 #define END 0x01u
+#define SEGMENT_BITS 16 /* of a ring point that its segment decides */
 #define TENANT_SEED UINT64_C(0x74656e616e740001)
 
 static void put_be(pshi_writer *w, uint64_t x) {
@@ -218,5 +219,8 @@ uint64_t psh_tenant_id(const psh_value *tenant) {
 }
 
 uint64_t psh_ring_point(uint64_t tenant_id, uint32_t segment) {
-    return pshi_mix64(tenant_id ^ pshi_mix64((uint64_t)segment + UINT64_C(0x9e3779b97f4a7c15)));
+    uint64_t place = pshi_mix64((uint64_t)segment + UINT64_C(0x9e3779b97f4a7c15));
+    uint64_t point = pshi_mix64(tenant_id ^ place);
+
+    return segment ? (place & ~(UINT64_MAX >> SEGMENT_BITS)) | point >> SEGMENT_BITS : point;
 }

@@ -237,6 +237,10 @@ static void ring_points_spread(void **state) {
     for (i = 0; i < 16; i++)
         assert_in_range(buckets[i], 850, 1150);
     assert_int_not_equal(psh_ring_point(5, 0), psh_ring_point(5, 1));
+    for (i = 0; i < 100; i++) /* a segment stands together, and not where another does */
+        assert_int_equal(psh_ring_point((uint64_t)i, 7) >> 48, psh_ring_point(1, 7) >> 48);
+    assert_int_not_equal(psh_ring_point(1, 7) >> 48, psh_ring_point(1, 8) >> 48);
+    assert_int_not_equal(psh_ring_point(1, 7), psh_ring_point(2, 7));
 }
 
 int main(void) {
