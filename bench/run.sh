@@ -6,7 +6,7 @@ set -eu
 from=$PWD
 cd "$(dirname "$0")/.."
 root=$PWD
-[ $# -ge 1 ] || { echo "usage: bench/run.sh NAME [ARGS]; names: forecast hot" >&2; exit 2; }
+[ $# -ge 1 ] || { echo "usage: bench/run.sh NAME [ARGS]; names: forecast hot replay" >&2; exit 2; }
 bash examples/install.sh 'building the benches' gcc libc6-dev meson ninja-build pkg-config liblzma-dev libjansson-dev
 name=$1
 shift
