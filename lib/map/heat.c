@@ -71,6 +71,8 @@ typedef struct evening {
     pshi_proposal *c;
     psh_heat *items; /* Shape [count] */
     size_t count;
+    uint32_t *replicas; /* nodes of the items' replicas, one item's after the other's */
+    size_t replica_count;
     psh_heat_node *nodes;
     size_t node_count;
     double capacity; /* mean */
@@ -119,13 +121,29 @@ static void join_groups(const evening *e, const pshi_slot *s, psh_heat *h) {
     }
 }
 
-static uint32_t ready_replicas(const psh_map *m, uint64_t partition) {
+static uint32_t read_replicas(const psh_map *m, uint64_t partition) {
     uint32_t n = 0;
     size_t i, end;
 
     for (pshi_map_copies(m, partition, &i, &end); i < end; i++)
         n += m->copies[i].purpose == PSHI_COPY_READ;
     return n;
+}
+
+/* Replicas on nodes that nobody told of are not told of either. */
+static void add_replicas(evening *e, psh_heat *h) {
+    const psh_map *m = e->c->m;
+    size_t i, end;
+
+    h->replica_nodes = e->replicas + e->replica_count;
+    for (pshi_map_copies(m, h->id, &i, &end); i < end; i++) {
+        const psh_map_node *n = pshi_map_node(m, m->copies[i].r.node);
+
+        if (m->copies[i].purpose != PSHI_COPY_READ || !n || n->state == PSH_MAP_NODE_STANDBY)
+            continue;
+        e->replicas[e->replica_count++] = m->copies[i].r.node;
+        h->replicas++;
+    }
 }
 
 static int is_changing(const psh_map *m, uint64_t partition) {
@@ -149,10 +167,10 @@ static uint64_t neighbour_of(const pshi_proposal *c, size_t i) {
         return 0;
     if (c->m->o.split_bytes && (double)s->p.bytes + (double)next->p.bytes > (double)c->m->o.split_bytes / 2)
         return 0;
-    return ready_replicas(c->m, next->p.id) || ready_replicas(c->m, s->p.id) ? 0 : next->p.id;
+    return read_replicas(c->m, next->p.id) || read_replicas(c->m, s->p.id) ? 0 : next->p.id;
 }
 
-/* Nothing to even out is lost by the rounding of a copy's cost: it only has to be there. */
+/* A copy takes a share of a node for as long as it runs, seen over the time that what it made stays. */
 static double keep_cost(const evening *e, const pshi_slot *s) {
     double copying = (double)s->p.bytes / (double)e->c->m->o.move_bytes_per_s;
     double settled = (double)e->c->m->o.settle_ns * 1e-9;
@@ -172,11 +190,11 @@ static void add_item(evening *e, size_t i) {
         return;
     *h = (psh_heat){ .id = s->p.id, .bytes = s->p.bytes, .node = s->p.node };
     pshi_heat_of(c, s, &h->writes, &h->reads);
-    h->replicas = ready_replicas(c->m, s->p.id);
+    add_replicas(e, h);
     h->keep_cost = keep_cost(e, s);
     h->flags = free ? 0 : PSH_HEAT_PINNED;
     if (free && !s->p.flags && s->p.state <= PSH_PARTITION_SEALED && !h->replicas)
-        h->max_parts = s->p.arc_first < s->p.arc_last ? c->m->o.max_arcs : 1;
+        h->max_parts = pshi_most_parts(c, s);
     h->next = free && !s->p.flags ? neighbour_of(c, i) : 0;
     join_groups(e, s, h);
     e->count++;
@@ -199,26 +217,22 @@ static void add_nodes(evening *e) {
 }
 
 static psh_status take_step(evening *e, const psh_balance_step *b) {
-    const pshi_slot *s = slot_of(e, b->item), *other;
+    const pshi_slot *s = slot_of(e, b->item);
     pshi_proposal *c = e->c;
-    const psh_map_node *from = pshi_map_node(c->m, s->p.node);
     int slow = c->m->o.latency_us > 0 && s->latency_us > c->m->o.latency_us;
-    uint32_t why = slow ? PSH_WHY_LATENCY : PSH_WHY_HOT;
+    uint32_t why = slow && b->why == PSH_WHY_HOT ? PSH_WHY_LATENCY : b->why;
 
     switch (b->kind) {
     case PSH_BALANCE_MOVE:
-        if (from && from->state == PSH_MAP_NODE_LEAVING)
-            return pshi_want_move(c, s, b->to, PSH_WHY_LEAVING);
-        return pshi_want_move(c, s, b->to, PSH_WHY_BALANCE);
+        return pshi_want_move(c, s, b->to, b->why == PSH_WHY_HOT ? PSH_WHY_BALANCE : b->why);
     case PSH_BALANCE_SPLIT:
-        return pshi_want_split(c, s, b->share, b->to, why);
+        return pshi_want_split(c, s, 1.0 / b->parts, b->to, why);
     case PSH_BALANCE_MERGE:
-        other = slot_of(e, b->other);
-        return pshi_want_merge(c, s, other, PSH_WHY_COOLED);
+        return pshi_want_merge(c, s, slot_of(e, b->other), why);
     case PSH_BALANCE_REPLICATE:
-        return pshi_want_replica(c, s, b->to, why);
+        return pshi_want_replica(c, s, b->to, why == PSH_WHY_LATENCY ? why : PSH_WHY_HOT);
     case PSH_BALANCE_UNREPLICATE:
-        return pshi_want_drop_replica(c, s, b->from, PSH_WHY_COOLED);
+        return pshi_want_drop_replica(c, s, b->from, why);
     default:
         return PSH_OK;
     }
@@ -229,10 +243,10 @@ static psh_status balance(evening *e) {
     psh_balance_options o;
     psh_balance *b = NULL;
     psh_balance_step step;
-    psh_status st = psh_balance_options_init(&o, sizeof o);
-    uint64_t last = 0;
+    psh_status st;
     size_t i;
 
+    (void)psh_balance_options_init(&o, sizeof o);
     o.max_steps = c->m->o.max_changes - c->changes;
     o.max_bytes = c->m->o.max_move_bytes - c->moved;
     o.max_replicas = c->m->o.max_replicas;
@@ -242,11 +256,8 @@ static psh_status balance(evening *e) {
     o.flags = (c->m->o.max_replicas ? 0 : PSH_BALANCE_NO_REPLICA) | (c->m->o.merge_below > 0 ? 0 : PSH_BALANCE_NO_MERGE);
     st = psh_balance_create(c->m->env, &o, e->items, e->count, sizeof *e->items, e->nodes, e->node_count,
         sizeof *e->nodes, &b, c->err);
-    for (i = 0; st == PSH_OK && psh_balance_get(b, i, &step) == PSH_OK; i++) {
-        if (step.item != last) /* one change of a partition a plan: the next is planned when this one is done */
-            st = take_step(e, &step);
-        last = step.item;
-    }
+    for (i = 0; st == PSH_OK && psh_balance_get(b, i, &step) == PSH_OK; i++)
+        st = take_step(e, &step);
     psh_balance_destroy(b);
     return st;
 }
@@ -260,14 +271,16 @@ psh_status pshi_heat_propose(pshi_proposal *c) {
     if (!m->node_count || !m->count || c->changes >= m->o.max_changes || c->moved >= m->o.max_move_bytes)
         return PSH_OK;
     e.items = pshi_calloc(m->env, m->count, sizeof *e.items);
+    e.replicas = pshi_calloc(m->env, m->copy_count, sizeof *e.replicas);
     e.nodes = pshi_calloc(m->env, m->node_count, sizeof *e.nodes);
-    if (e.items && e.nodes) {
+    if (e.items && e.replicas && e.nodes) {
         add_nodes(&e);
         for (i = 0; i < m->count; i++)
             add_item(&e, i);
         st = e.count && e.capacity > 0 ? balance(&e) : PSH_OK;
     }
     pshi_free(m->env, e.items);
+    pshi_free(m->env, e.replicas);
     pshi_free(m->env, e.nodes);
     return st;
 }

@@ -43,6 +43,8 @@ psh_status psh_map_options_init(psh_map_options *o, uint32_t size) {
 static psh_status check_change_options(const psh_map_options *o, psh_error *err) {
     if (o->max_replicas > PSHI_MAP_MAX_COPIES)
         return pshi_fail(err, PSH_E_INVALID, "max_replicas", "must be within 0..16");
+    if (o->max_changes > 65536)
+        return pshi_fail(err, PSH_E_INVALID, "max_changes", "must be at most 65536");
     if (o->split_bytes && o->merge_bytes > o->split_bytes / 2)
         return pshi_fail(err, PSH_E_INVALID, "merge_bytes", "must be at most half of split_bytes");
     if (!o->step_bytes)

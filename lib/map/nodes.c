@@ -46,9 +46,11 @@ psh_status psh_map_set_nodes(psh_map *m, const psh_map_node *nodes, size_t n, si
         return pshi_fail(err, PSH_E_NOMEM, "", psh_status_text(PSH_E_NOMEM));
     for (i = 0; i < n; i++)
         pshi_element(&copy[i], sizeof *copy, nodes, stride, i);
+    st = pshi_map_check_nodes(copy, n, err); /* in the caller's order, for the index that it names */
     if (n)
         qsort(copy, n, sizeof *copy, by_node);
-    st = pshi_map_check_nodes(copy, n, err);
+    if (st == PSH_OK)
+        st = pshi_map_check_nodes(copy, n, err); /* now those told twice stand together */
     if (st != PSH_OK) {
         pshi_free(m->env, copy);
         return st;

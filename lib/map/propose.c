@@ -62,6 +62,11 @@ static psh_status read_demand(pshi_proposal *c) {
     c->zones = pshi_calloc(c->m->env, n, sizeof *c->zones);
     c->pieces = pshi_calloc(c->m->env, PSHI_MAP_MAX_ARCS, sizeof *c->pieces);
     c->node_load = pshi_calloc(c->m->env, c->m->node_count, sizeof *c->node_load);
+    c->used_cap = 2 * (size_t)c->m->o.max_changes;
+    c->used = pshi_calloc(c->m->env, c->used_cap, sizeof *c->used);
+    c->cuts = pshi_calloc(c->m->env, c->used_cap, sizeof *c->cuts);
+    if (!c->used || !c->cuts)
+        return pshi_fail(c->err, PSH_E_NOMEM, "", psh_status_text(PSH_E_NOMEM));
     if (!c->intervals || !c->weights || !c->placed || !c->zones || !c->pieces || !c->node_load)
         return pshi_fail(c->err, PSH_E_NOMEM, "", psh_status_text(PSH_E_NOMEM));
     for (i = 0; i < n; i++)
@@ -459,6 +464,8 @@ psh_status psh_map_propose(psh_map *m, const psh_demand *demand, int64_t now, ps
         pshi_wants_truncate(out, before);
     pshi_free(m->env, c->intervals);
     pshi_free(m->env, c->weights);
+    pshi_free(m->env, c->used);
+    pshi_free(m->env, c->cuts);
     pshi_free(m->env, c->placed);
     pshi_free(m->env, c->zones);
     pshi_free(m->env, c->node_load);

@@ -64,6 +64,9 @@ typedef struct pshi_proposal {
     size_t piece_count;
     double *node_load;  /* Shape [nodes told]: planned for creations on each */
     size_t alive;  /* partitions there or proposed */
+    uint64_t *used;  /* Shape [used_cap]: partitions that this plan changes; a source again for each cut */
+    uint64_t *cuts;  /* Shape [used_cap]: where the leftmost of its new children begins; 0: it is not cut */
+    size_t used_count, used_cap;
     uint32_t changes; /* of arcs and places, under way or proposed */
     uint64_t moved; /* bytes that those proposed copy */
     double ahead;  /* bytes planned for intervals that have not begun */
@@ -84,6 +87,7 @@ uint32_t pshi_free_ordinal(uint64_t used[PSHI_MAP_MAX_ARCS / 64]);
 psh_status pshi_reshard_propose(pshi_proposal *c);
 /** Whether `bytes` more may be copied and one more change made by this plan. */
 int pshi_reshard_affords(const pshi_proposal *c, double bytes);
+/** `share` of what is left of it by then goes to a child on `node`; several in one plan, from the right. */
 psh_status pshi_want_split(pshi_proposal *c, const pshi_slot *s, double share, uint32_t node, uint32_t why);
 psh_status pshi_want_merge(pshi_proposal *c, const pshi_slot *left, const pshi_slot *right, uint32_t why);
 psh_status pshi_want_move(pshi_proposal *c, const pshi_slot *s, uint32_t node, uint32_t why);
@@ -91,6 +95,8 @@ psh_status pshi_want_replica(pshi_proposal *c, const pshi_slot *s, uint32_t node
 psh_status pshi_want_drop_replica(pshi_proposal *c, const pshi_slot *s, uint32_t node, uint32_t why);
 /** An owner on which nothing is under way. */
 int pshi_is_idle(const pshi_proposal *c, const pshi_slot *s);
+/** How many parts of about equal load tenants allow to cut it into; 1: it cannot be cut. */
+uint32_t pshi_most_parts(pshi_proposal *c, const pshi_slot *s);
 /** Whether what it was last changed by is settled. */
 int pshi_is_settled(const pshi_proposal *c, const pshi_slot *s);
 

@@ -169,19 +169,32 @@ static psh_status begin_split(psh_map *m, pshi_slot *child, const psh_action *a)
     return PSH_OK;
 }
 
-/* The child's part of what its source holds, as far as it is known: what was planned for it. */
+/* The child's part of its source: as it was planned; of a bulk load's child, which was planned for rows to come, as
+   long as its arc is. */
+static double share_of(const pshi_slot *child, const pshi_slot *source) {
+    const psh_partition *c = &child->p, *s = &source->p;
+    double all = (double)(s->bytes > s->bytes_planned ? s->bytes : s->bytes_planned), share = 0;
+
+    if (child->why == PSH_WHY_BULK)
+        share = ((double)(c->arc_last - c->arc_first) + 1) / ((double)(s->arc_last - s->arc_first) + 1);
+    else if (all > 0)
+        share = (double)c->bytes_planned / all;
+    return share < 1 ? share : 1;
+}
+
+/* What the host said of the source is shared out; it may tell more exactly later (psh_map_observe_load). */
 static void share_contents(pshi_slot *child, pshi_slot *source) {
     psh_partition *c = &child->p, *s = &source->p;
-    double share = s->bytes ? (double)c->bytes_planned / (double)s->bytes : 0;
+    double share = share_of(child, source);
 
-    share = share < 1 ? share : 1;
     c->bytes = (uint64_t)((double)s->bytes * share);
     c->rows = (uint64_t)((double)s->rows * share);
     c->bytes = c->bytes < s->bytes ? c->bytes : s->bytes;
     c->rows = c->rows < s->rows ? c->rows : s->rows;
     s->bytes -= c->bytes;
     s->rows -= c->rows;
-    s->bytes_planned -= c->bytes_planned < s->bytes_planned ? c->bytes_planned : s->bytes_planned;
+    if (child->why != PSH_WHY_BULK)
+        s->bytes_planned -= c->bytes_planned < s->bytes_planned ? c->bytes_planned : s->bytes_planned;
     child->reads = source->reads * share;
     child->writes = source->writes * share;
     source->reads -= child->reads;

@@ -21,6 +21,32 @@ static void spend(pshi_proposal *c, double bytes) {
     c->moved += pshi_map_whole(bytes);
 }
 
+/* Each change takes two entries at most, and there are no more changes than fill them. */
+static void use(pshi_proposal *c, uint64_t partition, uint64_t cut) {
+    c->cuts[c->used_count] = cut;
+    c->used[c->used_count++] = partition;
+}
+
+static int is_used(const pshi_proposal *c, uint64_t partition) {
+    size_t i;
+
+    for (i = 0; i < c->used_count; i++)
+        if (c->used[i] == partition)
+            return 1;
+    return 0;
+}
+
+/* Where what is left of a partition ends once this plan is done; its first point where it is not to be cut. */
+static uint64_t end_of_rest(const pshi_proposal *c, const psh_partition *p) {
+    uint64_t end = p->arc_last;
+    size_t i;
+
+    for (i = 0; i < c->used_count; i++)
+        if (c->used[i] == p->id)
+            end = c->cuts[i] ? c->cuts[i] - 1 : p->arc_first;
+    return end;
+}
+
 static int is_owner(const pshi_slot *s) {
     return pshi_map_exists(s) && pshi_partition_owns(&s->p) && !s->gone && !pshi_map_is_child(s);
 }
@@ -58,9 +84,8 @@ static psh_status want_steps(pshi_proposal *c, psh_want w, uint32_t done, uint32
 
 static psh_status want_split_steps(
     pshi_proposal *c, const psh_partition *child, uint64_t source, uint64_t stamp, uint32_t why, uint32_t done,
-    uint32_t steps) {
+    uint32_t steps, double bytes) {
     psh_want w = pshi_want_of(child, PSH_ACT_SPLIT_PARTITION, why);
-    double bytes = (double)child->bytes_planned;
 
     w.source = source;
     w.generation = stamp << 16;
@@ -76,6 +101,9 @@ static uint32_t ordinal_for(const pshi_proposal *c, const pshi_slot *s) {
     i = pshi_map_lower(c->m, &key);
     for (end = pshi_map_group_end(c->m, i); i < end; i++)
         used[pshi_map_slot(c->m, i)->p.ordinal / 64] |= UINT64_C(1) << pshi_map_slot(c->m, i)->p.ordinal % 64;
+    for (i = 0; i < c->used_count; i++) /* each cut of this plan took one, at most of this interval */
+        if (c->cuts[i])
+            (void)pshi_free_ordinal(used);
     return pshi_free_ordinal(used);
 }
 
@@ -88,28 +116,69 @@ static int has_child(const pshi_proposal *c, const pshi_slot *s) {
     return 0;
 }
 
-/*
- * Where to cut so that `share` of the load goes right: between two tenants, or without known tenants by the ring.
- * @return 0 if there is no such place.
- */
-static uint64_t find_cut(pshi_proposal *c, const pshi_slot *s, double share, double *right) {
+/* Both sides of a cut carry at least so much of the load: below it nothing is gained. */
+#define LEAST_SIDE 0x1p-6
+
+/* Tenants whose points are in first..last: *i..*end - 1. */
+static void weights_in(const pshi_slice *s, uint64_t first, uint64_t last, size_t *i, size_t *end) {
+    size_t low = 0, high = s->weight_count, mid;
+
+    while (low < high) {
+        mid = low + (high - low) / 2;
+        if (s->weights[mid].point < first)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    *i = *end = low;
+    while (*end < s->weight_count && s->weights[*end].point <= last)
+        ++*end;
+}
+
+uint32_t pshi_most_parts(pshi_proposal *c, const pshi_slot *s) {
     pshi_slice slice = { .table = s->p.table, .from = s->p.time_from };
-    double all, best = 2, here;
-    uint64_t cut = 0;
-    size_t i;
+    double all = 0, most = 0;
+    size_t i, end;
 
     pshi_find_weights(c, &slice);
-    all = pshi_arcs_share(slice.weights, slice.weight_count, s->p.arc_first, s->p.arc_last);
-    if (!slice.weight_count || !(all > 0)) {
-        *right = share;
-        cut = s->p.arc_first + (uint64_t)((double)(s->p.arc_last - s->p.arc_first) * (1 - share));
-        return cut < s->p.arc_last ? cut + 1 : 0;
+    if (s->p.arc_first == s->p.arc_last)
+        return 1;
+    weights_in(&slice, s->p.arc_first, s->p.arc_last, &i, &end);
+    if (i == end)
+        return slice.weight_count ? 1 : c->m->o.max_arcs;
+    for (; i < end; i++) {
+        all += slice.weights[i].rows;
+        most = slice.weights[i].rows > most ? slice.weights[i].rows : most;
     }
-    for (i = 0; i < slice.weight_count; i++) {
-        if (slice.weights[i].point <= s->p.arc_first || slice.weights[i].point > s->p.arc_last)
+    if (most > all * (1 - LEAST_SIDE))
+        return 1;
+    return all / most < 2 ? 2 : all / most > c->m->o.max_arcs ? c->m->o.max_arcs : (uint32_t)(all / most);
+}
+
+/*
+ * Where to cut first..last so that `share` of the load goes right: between two tenants, or without known tenants by
+ * the ring. @return 0 if there is no such place.
+ */
+static uint64_t find_cut(
+    pshi_proposal *c, const pshi_slot *s, uint64_t last, double share, double *right) {
+    pshi_slice slice = { .table = s->p.table, .from = s->p.time_from };
+    uint64_t first = s->p.arc_first, cut = 0;
+    double all, best = 2, here;
+    size_t i, end;
+
+    pshi_find_weights(c, &slice);
+    weights_in(&slice, first, last, &i, &end);
+    all = pshi_arcs_share(slice.weights, slice.weight_count, first, last);
+    if (!slice.weight_count) {
+        *right = share;
+        cut = first + (uint64_t)((double)(last - first) * (1 - share));
+        return cut < last ? cut + 1 : 0;
+    }
+    for (; i < end && all > 0; i++) {
+        if (slice.weights[i].point == first)
             continue;
-        here = pshi_arcs_share(slice.weights, slice.weight_count, slice.weights[i].point, s->p.arc_last) / all;
-        if (here > 0 && here < 1 && fabs(here - share) < best) {
+        here = pshi_arcs_share(slice.weights, slice.weight_count, slice.weights[i].point, last) / all;
+        if (here >= LEAST_SIDE && here <= 1 - LEAST_SIDE && fabs(here - share) < best) {
             best = fabs(here - share);
             cut = slice.weights[i].point;
             *right = here;
@@ -118,43 +187,64 @@ static uint64_t find_cut(pshi_proposal *c, const pshi_slot *s, double share, dou
     return cut;
 }
 
+/* The share of a partition's load that points first..last carry. */
+static double part_of(pshi_proposal *c, const pshi_slot *s, uint64_t first, uint64_t last) {
+    pshi_slice slice = { .table = s->p.table, .from = s->p.time_from };
+    double all;
+
+    pshi_find_weights(c, &slice);
+    all = pshi_arcs_share(slice.weights, slice.weight_count, s->p.arc_first, s->p.arc_last);
+    return all > 0 ? pshi_arcs_share(slice.weights, slice.weight_count, first, last) / all : 0;
+}
+
+/* Arcs of the interval, those that this plan adds among them, and one more. */
 static int has_room_for_arc(const pshi_proposal *c, const pshi_slot *s) {
     psh_partition key = s->p;
     size_t at;
 
     key.arc_first = 0;
     at = pshi_map_lower(c->m, &key);
-    return pshi_map_group_end(c->m, at) - at < c->m->o.max_arcs && c->alive < c->m->o.max_partitions;
+    return pshi_map_group_end(c->m, at) - at + c->used_count < c->m->o.max_arcs &&
+           c->alive < c->m->o.max_partitions;
+}
+
+static int may_split(const pshi_proposal *c, const pshi_slot *s) {
+    size_t i, end;
+
+    pshi_map_copies(c->m, s->p.id, &i, &end);
+    return i == end && pshi_is_idle(c, s) && s->p.state <= PSH_PARTITION_SEALED && !has_child(c, s) &&
+           has_room_for_arc(c, s);
 }
 
 psh_status pshi_want_split(pshi_proposal *c, const pshi_slot *s, double share, uint32_t node, uint32_t why) {
     psh_partition child = s->p;
-    double right = 0, bytes;
+    double right = 0, bytes, part, whole;
     psh_status st;
-    size_t i, end;
     psh_want w;
 
-    pshi_map_copies(c->m, s->p.id, &i, &end);
-    if (i < end || !pshi_is_idle(c, s) || s->p.state > PSH_PARTITION_SEALED || has_child(c, s) ||
-        !has_room_for_arc(c, s))
+    child.arc_last = end_of_rest(c, &s->p);
+    if (!may_split(c, s) || child.arc_last <= child.arc_first)
         return PSH_OK;
-    child.arc_first = find_cut(c, s, share, &right);
-    bytes = (double)s->p.bytes * right;
+    child.arc_first = find_cut(c, s, child.arc_last, share, &right);
+    part = part_of(c, s, child.arc_first, child.arc_last);
+    bytes = (double)s->p.bytes * part;
+    whole = (double)(s->p.bytes > s->p.bytes_planned ? s->p.bytes : s->p.bytes_planned);
     child.ordinal = ordinal_for(c, s);
     if (!child.arc_first || child.ordinal == PSHI_MAP_MAX_ARCS || !pshi_reshard_affords(c, bytes))
         return PSH_OK;
     child.id = psh_partition_id(child.table, child.interval, child.arc_first);
-    child.bytes_planned = pshi_map_whole(bytes);
+    child.bytes_planned = pshi_map_whole(whole * part);
     child.node = node;
     w = pshi_want_of(&child, PSH_ACT_CREATE_PARTITION, why);
     w.source = s->p.id;
     w.generation = c->m->stamp + 1;
-    w.resources.bytes = bytes;
+    w.resources.bytes = whole * part;
     spend(c, bytes);
+    use(c, s->p.id, child.arc_first);
     c->alive++;
     st = psh_wants_add(c->out, &w, c->err);
     if (st == PSH_OK)
-        st = want_split_steps(c, &child, s->p.id, w.generation, why, 0, 0);
+        st = want_split_steps(c, &child, s->p.id, w.generation, why, 0, 0, bytes);
     return st;
 }
 
@@ -181,7 +271,8 @@ static psh_status resume_child(pshi_proposal *c, const pshi_slot *child) {
         (source->partner && source->partner != child->p.id))
         return PSH_OK;
     return want_split_steps(
-        c, &child->p, child->source, child->stamp, child->why, child->steps_done, child->steps);
+        c, &child->p, child->source, child->stamp, child->why, child->steps_done, child->steps,
+        (double)source->p.bytes * part_of(c, source, child->p.arc_first, child->p.arc_last));
 }
 
 /* Merges. */
@@ -190,9 +281,11 @@ psh_status pshi_want_merge(pshi_proposal *c, const pshi_slot *left, const pshi_s
     psh_want w = pshi_want_of(&left->p, PSH_ACT_MERGE_PARTITION, why);
     double bytes = (double)right->p.bytes;
 
-    if (!pshi_reshard_affords(c, bytes))
+    if (!pshi_reshard_affords(c, bytes) || is_used(c, left->p.id) || is_used(c, right->p.id))
         return PSH_OK;
     spend(c, bytes);
+    use(c, left->p.id, 0);
+    use(c, right->p.id, 0);
     w.source = right->p.id;
     w.arc_last = right->p.arc_last;
     w.generation = (c->m->stamp + 1) << 16;
@@ -239,9 +332,11 @@ static psh_status want_promotion(pshi_proposal *c, const pshi_slot *s, uint32_t 
 psh_status pshi_want_replica(pshi_proposal *c, const pshi_slot *s, uint32_t node, uint32_t why) {
     double bytes = (double)s->p.bytes;
 
-    if (!pshi_reshard_affords(c, bytes) || pshi_map_copy(c->m, s->p.id, node) || has_child(c, s))
+    if (!pshi_reshard_affords(c, bytes) || pshi_map_copy(c->m, s->p.id, node) || has_child(c, s) ||
+        is_used(c, s->p.id))
         return PSH_OK;
     spend(c, bytes);
+    use(c, s->p.id, 0);
     return want_copy_steps(c, s, node, s->p.tier, why, 0, 0);
 }
 
@@ -250,9 +345,11 @@ psh_status pshi_want_move(pshi_proposal *c, const pshi_slot *s, uint32_t node, u
     double bytes = copy ? 0 : (double)s->p.bytes;
     psh_status st = PSH_OK;
 
-    if (!pshi_reshard_affords(c, bytes) || has_child(c, s) || (copy && copy->r.state != PSH_REPLICA_READY))
+    if (!pshi_reshard_affords(c, bytes) || has_child(c, s) || (copy && copy->r.state != PSH_REPLICA_READY) ||
+        is_used(c, s->p.id))
         return PSH_OK;
     spend(c, bytes);
+    use(c, s->p.id, 0);
     if (!copy)
         st = want_copy_steps(c, s, node, s->p.tier, why, 0, 0);
     return st == PSH_OK ? want_promotion(c, s, node, why) : st;
