@@ -47,7 +47,8 @@ typedef struct pshi_holding {
     pshi_blob **blobs; /* each a reference: those with items first, in the order of the world, then pages */
     size_t count, capacity;
     size_t data_count; /* of them with items */
-    pshi_blob **index; /* the same by name */
+    pshi_blob **index; /* those that were there when it was made, by name */
+    size_t index_count;
     pshi_digest top;   /* name of the page that names the rest */
     int has_top;
 } pshi_holding;

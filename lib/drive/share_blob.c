@@ -60,6 +60,7 @@ psh_status pshi_holding_index(psh_share *s, pshi_holding *h) {
         return PSH_E_NOMEM;
     pshi_free(s->env, h->index);
     h->index = index;
+    h->index_count = h->count;
     if (h->count) {
         memcpy(index, h->blobs, h->count * sizeof *index);
         qsort(index, h->count, sizeof *index, by_digest);
@@ -68,7 +69,7 @@ psh_status pshi_holding_index(psh_share *s, pshi_holding *h) {
 }
 
 pshi_blob *pshi_holding_find(const pshi_holding *h, const pshi_digest *name) {
-    size_t low = 0, high = h->index ? h->count : 0, mid;
+    size_t low = 0, high = h->index_count, mid;
     int order;
 
     while (low < high) {

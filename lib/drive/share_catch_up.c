@@ -102,42 +102,58 @@ static psh_status wait_root(psh_share *s, uint64_t version, int64_t wait_ns, psh
     return st == PSH_OK || st == PSH_AGAIN ? st : pshi_share_host(err, st, "kv.watch");
 }
 
+/* One look at the root. *missed: the version of the one before this whose blobs were not all there, then of this one. */
+static psh_status catch_up_once(
+    psh_share *s, uint64_t fence, uint64_t *missed, uint64_t *version, psh_world **out, psh_error *err) {
+    pshi_share_root root;
+    psh_status st = pshi_share_read_root(s, &root, err);
+    int stands;
+
+    if (st != PSH_OK)
+        return st;
+    stands = *missed && *missed == root.version;
+    *missed = 0;
+    *version = root.version;
+    st = weigh_root(s, &root, fence, err);
+    if (st == PSH_OK && stands) {
+        s->distrust = 1;
+        st = pshi_fail(err, PSH_E_CORRUPT, "blob", "one that the root names is gone");
+    } else if (st == PSH_OK) {
+        st = follow_root(s, &root, out, err);
+        *missed = st == PSH_E_NOT_FOUND ? root.version : 0;
+    }
+    pshi_share_root_free(s, &root);
+    return st;
+}
+
 /*
  * A blob may be gone because the root moved on so far, while we read, that it was collected: then the root has
  * another version by now, and its blobs are there. If the root stands still, the blob is lost.
  */
-static psh_status catch_up_now(psh_share *s, int64_t wait_ns, psh_world **out, psh_error *err) {
+static psh_status catch_up_now(psh_share *s, psh_world **out, uint64_t *version, psh_error *err) {
     uint64_t fence = s->root_fence, missed = 0;
-    int waited = !s->kv.watch || wait_ns <= 0;
-    pshi_share_root root;
     psh_status st;
     uint32_t i;
 
-    for (i = 0; i < s->o.max_retries; i++) {
-        st = pshi_share_read_root(s, &root, err);
-        if (st != PSH_OK)
+    *version = 0;
+    for (i = 0; i <= s->o.max_retries; i++) {
+        st = catch_up_once(s, fence, &missed, version, out, err);
+        if (!missed)
             return st;
-        st = weigh_root(s, &root, fence, err);
-        if (st == PSH_OK && root.version == missed) {
-            s->distrust = 1;
-            st = pshi_fail(err, PSH_E_CORRUPT, "blob", "one that the root names is gone");
-        } else if (st == PSH_OK) {
-            st = follow_root(s, &root, out, err);
-            missed = st == PSH_E_NOT_FOUND ? root.version : 0;
-        }
-        pshi_share_root_free(s, &root);
-        if ((st == PSH_END || (st == PSH_E_NOT_FOUND && !missed)) && !waited) {
-            waited = 1;
-            st = wait_root(s, root.version, wait_ns, err);
-            if (st == PSH_AGAIN)
-                return root.now.epoch ? PSH_END : pshi_fail(err, PSH_E_NOT_FOUND, "root", "nothing was published");
-            if (st != PSH_OK)
-                return st;
-        } else if (!missed) {
-            return st;
-        }
     }
     return pshi_fail(err, PSH_E_CONFLICT, "root", "moved on faster than its blobs could be read");
+}
+
+static psh_status catch_up_wait(psh_share *s, int64_t wait_ns, psh_world **out, psh_error *err) {
+    uint64_t version;
+    psh_status st = catch_up_now(s, out, &version, err), waited;
+
+    if ((st != PSH_END && st != PSH_E_NOT_FOUND) || !s->kv.watch || wait_ns <= 0)
+        return st;
+    waited = wait_root(s, version, wait_ns, err);
+    if (waited != PSH_OK)
+        return waited == PSH_AGAIN ? st : waited;
+    return catch_up_now(s, out, &version, err);
 }
 
 psh_status psh_share_catch_up(psh_share *s, int64_t wait_ns, psh_world **out, psh_error *err) {
@@ -147,5 +163,5 @@ psh_status psh_share_catch_up(psh_share *s, int64_t wait_ns, psh_world **out, ps
         return pshi_fail(err, PSH_E_INVALID, "out", "is NULL");
     *out = NULL;
     st = pshi_share_enter(s, err);
-    return st == PSH_OK ? pshi_share_leave(s, catch_up_now(s, wait_ns, out, err)) : st;
+    return st == PSH_OK ? pshi_share_leave(s, catch_up_wait(s, wait_ns, out, err)) : st;
 }
