@@ -46,6 +46,15 @@ PSH_API void psh_driver_destroy(psh_driver *d);
  * @return PSH_OK, PSH_E_CONFLICT (lost the race: somebody else leads), PSH_E_HOST.
  */
 PSH_API psh_status psh_driver_lead(psh_driver *d, uint64_t *fence, psh_error *err);
+/**
+ * Leads under a fence that was taken elsewhere, by psh_share_lead: instead of psh_driver_lead, so that there is one
+ * lead and one fence. With a key-value store of its own the driver raises the fence there too, for checkpoints of
+ * older leaders to be refused.
+ * @param fence  1..2^64 - 2
+ * @return PSH_OK, PSH_E_INVALID, PSH_E_REENTRANT, PSH_E_FENCED (a higher fence was seen), PSH_E_CONFLICT (lost the
+ *         race: call again), PSH_E_CORRUPT, PSH_E_HOST, PSH_E_NOMEM.
+ */
+PSH_API psh_status psh_driver_set_fence(psh_driver *d, uint64_t fence, psh_error *err);
 /** @return the term it leads under; 0 before the first lead with a key-value store. */
 PSH_API uint64_t psh_driver_fence(const psh_driver *d);
 /** Adds a plan's actions; ids already known are skipped. References the plan. @return PSH_OK, PSH_E_LIMIT,

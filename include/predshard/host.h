@@ -9,7 +9,7 @@
 PSH_BEGIN_DECLS
 
 /*
- * Rules for all callbacks. They are called only by the driver, only from inside its calls, on the thread
+ * Rules for all callbacks. They are called only by the driver and the share, only from inside their calls, on the thread
  * that made the call, never two at once. They may block; the driver waits. Pointers given to a callback are
  * valid during the call. They must not call the driver or the autopilot: that is PSH_E_REENTRANT.
  * They return PSH_OK, a signal where documented, or any error; an error that is not one of ours is passed on
@@ -113,7 +113,10 @@ typedef struct psh_kv {
     uint32_t struct_size;
     uint32_t version; /**< PSH_KV_VERSION */
     void *user;
-    /** Appends the value, sets its version (> 0). @return PSH_OK, PSH_E_NOT_FOUND. Required. */
+    /**
+     * Appends the value, sets its version (> 0). No key has one version twice, not even after it was removed.
+     * @return PSH_OK, PSH_E_NOT_FOUND. Required.
+     */
     psh_status (*get)(void *user, const char *key, psh_buffer *out, uint64_t *version);
     /**
      * Sets the value if the key's version is still `expected` (0 = there is no such key).

@@ -12,7 +12,10 @@ PSH_BEGIN_DECLS
  * the blobs of what did not change. One process leads: its fence goes into every root and every action, and a root
  * or an action with an older fence is refused.
  *
- * Threads  Calls on one object must not overlap.
+ * Of the store it needs that compare_and_set is linearizable, and that a key never has one version twice, not even
+ * after it was removed. Keys are PREFIX/root, PREFIX/lead and PREFIX/blob/HEX; nobody else may write them.
+ *
+ * Threads  Calls on one object must not overlap; a call from inside one of its callbacks is PSH_E_REENTRANT.
  */
 typedef struct psh_share psh_share;
 
@@ -20,17 +23,20 @@ typedef struct psh_share_options {
     uint32_t struct_size;
     uint32_t flags;          /**< none yet: not 0 is PSH_E_UNSUPPORTED */
     const char *prefix;      /**< of all keys, 1..64 of [a-z0-9._-]; default "predshard" */
-    const char *owner;       /**< this process's name, 1..64 of the same; default "one" */
+    const char *owner;       /**< this process's name, no other's: 1..64 of the same; default "one" */
     int64_t lease_ns;        /**< a lead not renewed for so long may be taken; default 30 s */
-    uint64_t max_blob_bytes; /**< of one blob, 4096..2^30; default 64 KiB, cut at intervals where they allow it */
+    uint64_t max_blob_bytes; /**< of one blob, 4096..2^30; default 64 KiB. They have a sixteenth of it on average */
     uint64_t max_bytes;      /**< of a world as it is loaded; default 1 GiB */
     uint32_t max_retries;    /**< of a lost race, 1..1000; default 16 */
-    uint32_t keep_epochs;    /**< whose blobs are not collected, the current one included; default 16 */
+    uint32_t keep_epochs;    /**< 1..1024: whose blobs are not collected, the current one included; default 16 */
 } psh_share_options;
 
 /** Writes the defaults into the first `size` bytes of *o. @return PSH_OK, PSH_E_INVALID. */
 PSH_API psh_status psh_share_options_init(psh_share_options *o, uint32_t size);
-/** @param kv  copied. @return PSH_OK, PSH_E_INVALID, PSH_E_UNSUPPORTED, PSH_E_NOMEM. *out is the caller's. */
+/**
+ * @param kv  copied; get and compare_and_set are required, collect needs list and remove
+ * @return PSH_OK, PSH_E_INVALID, PSH_E_UNSUPPORTED, PSH_E_NOMEM. *out is the caller's, NULL on an error.
+ */
 PSH_API psh_status psh_share_create(
     psh_env *env, psh_schema *schema, const psh_kv *kv, const psh_share_options *o, psh_share **out,
     psh_error *err);
@@ -38,46 +44,55 @@ PSH_API psh_status psh_share_create(
 PSH_API void psh_share_destroy(psh_share *s);
 
 /**
- * Becomes or stays the leader: takes a lead that is free or whose lease ran out, under the next fence.
- * @param fence  receives this process's fence
+ * Becomes or stays the leader: takes a lead that is free, or whose lease ran out, or that stands under this owner's
+ * name from before a restart, under the next fence; or renews its own lease. Call it well within lease_ns. Clocks may
+ * differ between processes: they decide when a lead changes, the fence decides who may act.
+ * @param fence  receives this process's fence, for psh_driver_set_fence and psh_tiers_place; NULL is allowed
  * @return PSH_OK, PSH_E_FENCED (another leads, err names it), PSH_E_CONFLICT (races lost too often), PSH_E_HOST,
  *         PSH_E_CORRUPT, PSH_E_NEWER, PSH_E_NOMEM.
  */
 PSH_API psh_status psh_share_lead(psh_share *s, int64_t now, uint64_t *fence, psh_error *err);
-/** Gives the lead up, so that another need not wait for the lease. */
+/** Gives the lead up, so that another need not wait for the lease. PSH_OK as well when it is lost already. */
 PSH_API psh_status psh_share_resign(psh_share *s, int64_t now, psh_error *err);
 /**
  * Stores a world and makes it the current one. Its epoch must be above the shared one. Blobs that are there already
  * are not stored again; blobs whose root was never moved are garbage, and harmless.
- * @return PSH_OK; PSH_E_FENCED (not, or no longer, the leader), PSH_E_CONFLICT (the shared epoch is as high: catch
- *         up, plan again), PSH_E_HOST, PSH_E_NOMEM. On an error the shared world is as it was.
+ * @return PSH_OK, also when an attempt before this one had moved the root and its answer was lost; PSH_E_FENCED
+ *         (not, or no longer, the leader), PSH_E_CONFLICT (the shared epoch is as high: catch up, plan again; or
+ *         races lost too often), PSH_E_LIMIT (max_blob_bytes: one item takes more), PSH_E_CORRUPT and PSH_E_NEWER (of
+ *         the root), PSH_E_HOST, PSH_E_NOMEM. On an error the shared world is as it was; only after PSH_E_HOST, when
+ *         the store did what it said it had not, may it be the new one.
  */
 PSH_API psh_status psh_share_publish(psh_share *s, const psh_world *world, int64_t now, psh_error *err);
 /**
  * The shared world if it is newer than what this process has seen. Reads only blobs that it does not hold already.
- * @param wait_ns  with a store that can watch, up to so long for a newer one; 0 = do not wait
+ * @param wait_ns  with a store that can watch, up to so long for the root to move; 0 = do not wait. A new leader
+ *                 moves it too: PSH_END may come early.
  * @param out      the caller's reference, NULL unless PSH_OK
  * @return PSH_OK, PSH_END (nothing newer), PSH_E_NOT_FOUND (nothing was ever published), PSH_E_CORRUPT (a blob does
- *         not have the bytes that its name says, or is gone), PSH_E_NEWER, PSH_E_RANGE (max_bytes), PSH_E_HOST,
- *         PSH_E_NOMEM; on an error what was seen last stands.
+ *         not have the bytes that its name says, or is gone; the root went back to an older fence), PSH_E_NEWER,
+ *         PSH_E_LIMIT (max_bytes), PSH_E_UNSUPPORTED (it is of another schema), PSH_E_CONFLICT (the root moved faster
+ *         than its blobs could be read), PSH_E_HOST, PSH_E_NOMEM; on an error what was seen last stands.
  */
 PSH_API psh_status psh_share_catch_up(psh_share *s, int64_t wait_ns, psh_world **out, psh_error *err);
 /**
  * Whether a reader that works with `epoch` is too old: the root has moved on. Reads the root.
  * @param current  receives the shared epoch; NULL is allowed
- * @return PSH_OK (it is current), PSH_E_CONFLICT (older than the shared one), PSH_E_NOT_FOUND, PSH_E_HOST.
+ * @return PSH_OK (it is current), PSH_E_CONFLICT (older than the shared one), PSH_E_NOT_FOUND (nothing was ever
+ *         published), PSH_E_CORRUPT, PSH_E_NEWER, PSH_E_HOST, PSH_E_NOMEM.
  */
 PSH_API psh_status psh_share_check(psh_share *s, uint64_t epoch, uint64_t *current, psh_error *err);
 /**
  * Whether an action with this fence may run: for hosts on other machines, before they act. Reads the root and the lead.
- * @return PSH_OK, PSH_E_FENCED, PSH_E_HOST.
+ * @return PSH_OK, PSH_E_FENCED, PSH_E_CORRUPT, PSH_E_NEWER, PSH_E_HOST, PSH_E_NOMEM.
  */
 PSH_API psh_status psh_share_check_fence(psh_share *s, uint64_t fence, psh_error *err);
 /**
  * Removes blobs that none of the last keep_epochs epochs names. Needs kv.list and kv.remove. A blob of a publication
  * under way is never removed: names are listed before the roots are read, and the collector holds the lead.
- * @param removed  receives how many; NULL is allowed
- * @return PSH_OK, PSH_E_UNSUPPORTED, PSH_E_FENCED, PSH_E_HOST, PSH_E_NOMEM.
+ * @param removed  receives how many, also on an error; NULL is allowed
+ * @return PSH_OK, PSH_E_UNSUPPORTED, PSH_E_FENCED, PSH_E_CORRUPT and PSH_E_NEWER (the current manifest cannot be
+ *         read: nothing is removed), PSH_E_HOST, PSH_E_NOMEM.
  */
 PSH_API psh_status psh_share_collect(psh_share *s, int64_t now, uint64_t *removed, psh_error *err);
 
@@ -89,8 +104,8 @@ typedef struct psh_share_stats {
     uint64_t blobs_written;
     uint64_t blobs_reused;   /**< named anew without being written */
     uint64_t blobs_read;
-    uint64_t bytes_written;
-    uint64_t bytes_read;
+    uint64_t bytes_written;  /**< of blobs, roots and leads */
+    uint64_t bytes_read;     /**< of blobs, roots and leads */
     uint64_t races_lost;     /**< compare-and-set refused */
 } psh_share_stats;
 /** Fills the first out->struct_size bytes. @return PSH_OK, PSH_E_INVALID. */

@@ -180,15 +180,21 @@ static psh_status read_fence(
     return PSH_OK;
 }
 
+/* To *fence, or where that is 0 to the next one, which it receives. */
 static psh_status raise_fence(
     psh_driver *d, const char *key, psh_buffer *scratch, uint64_t *fence, psh_error *err) {
-    uint64_t version = 0;
-    psh_status st = read_fence(d, key, scratch, fence, &version, err);
+    uint64_t version = 0, stored = 0;
+    psh_status st = read_fence(d, key, scratch, &stored, &version, err);
     pshi_writer w;
 
     if (st != PSH_OK)
         return st;
-    *fence = (*fence > d->fence ? *fence : d->fence) + 1;
+    if (*fence && *fence < stored)
+        return pshi_fail(err, PSH_E_FENCED, "fence", psh_status_text(PSH_E_FENCED));
+    if (*fence && *fence == stored)
+        return PSH_OK;
+    if (!*fence)
+        *fence = (stored > d->fence ? stored : d->fence) + 1;
     psh_buffer_clear(scratch);
     w = pshi_write(scratch);
     pshi_put_u64(&w, *fence);
@@ -222,21 +228,11 @@ psh_status pshi_driver_check_fence(psh_driver *d, psh_error *err) {
     return st;
 }
 
-psh_status psh_driver_lead(psh_driver *d, uint64_t *fence, psh_error *err) {
+/* Leads under *fence, or where that is 0 under the next one. */
+static psh_status take_fence(psh_driver *d, uint64_t *fence, psh_error *err) {
     psh_buffer *key = NULL, *scratch = NULL;
-    uint64_t next = 1;
     psh_status st;
 
-    if (!d)
-        return pshi_fail(err, PSH_E_INVALID, "driver", "is NULL");
-    if (d->busy)
-        return pshi_fail(err, PSH_E_REENTRANT, "driver", "called from inside one of its callbacks");
-    if (!d->has_kv) {
-        if (fence)
-            *fence = d->fence;
-        d->fenced = 0;
-        return PSH_OK;
-    }
     d->busy = 1;
     st = pshi_driver_name(d, "fence", &key);
     if (st == PSH_OK)
@@ -244,16 +240,48 @@ psh_status psh_driver_lead(psh_driver *d, uint64_t *fence, psh_error *err) {
     if (st != PSH_OK)
         pshi_fail(err, st, "kv", psh_status_text(st));
     else
-        st = raise_fence(d, psh_buffer_data(key), scratch, &next, err);
+        st = raise_fence(d, psh_buffer_data(key), scratch, fence, err);
     d->busy = 0;
     psh_buffer_destroy(key);
     psh_buffer_destroy(scratch);
     if (st != PSH_OK)
         return st;
-    d->fence = next;
+    d->fence = *fence;
+    d->fenced = 0;
+    return PSH_OK;
+}
+
+psh_status psh_driver_lead(psh_driver *d, uint64_t *fence, psh_error *err) {
+    uint64_t next = 0;
+    psh_status st = PSH_OK;
+
+    if (!d)
+        return pshi_fail(err, PSH_E_INVALID, "driver", "is NULL");
+    if (d->busy)
+        return pshi_fail(err, PSH_E_REENTRANT, "driver", "called from inside one of its callbacks");
+    if (d->has_kv)
+        st = take_fence(d, &next, err);
+    if (st != PSH_OK)
+        return st;
     d->fenced = 0;
     if (fence)
-        *fence = next;
+        *fence = d->fence;
+    return PSH_OK;
+}
+
+psh_status psh_driver_set_fence(psh_driver *d, uint64_t fence, psh_error *err) {
+    if (!d)
+        return pshi_fail(err, PSH_E_INVALID, "driver", "is NULL");
+    if (d->busy)
+        return pshi_fail(err, PSH_E_REENTRANT, "driver", "called from inside one of its callbacks");
+    if (!fence || fence == UINT64_MAX)
+        return pshi_fail(err, PSH_E_INVALID, "fence", "must be 1..2^64 - 2");
+    if (fence < d->fence)
+        return pshi_fail(err, PSH_E_FENCED, "fence", psh_status_text(PSH_E_FENCED));
+    if (d->has_kv)
+        return take_fence(d, &fence, err);
+    d->fence = fence;
+    d->fenced = 0;
     return PSH_OK;
 }
 

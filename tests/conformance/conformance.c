@@ -1,22 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include "conformance.h"
-
-#include "test.h"
+#include "stage.h"
 
 #define SOME_TIME (TEST_T0 + 10 * PSH_DAY)
-
-typedef struct stage {
-    const conformance_host *with;
-    test_alloc alloc;
-    psh_env *env;
-    psh_schema *schema;
-    void *host;
-    psh_storage storage;
-    psh_cdc cdc;
-    psh_kv kv;
-    psh_buffer *bytes;
-    uint64_t fence;
-} stage;
 
 static stage the_stage;
 static const conformance_host *tested;
@@ -157,24 +142,6 @@ static void names_are_listed(void **state) {
     assert_int_equal(psh_buffer_size(s->bytes), 8);
     assert_memory_equal(psh_buffer_data(s->bytes), "x/a\0x/b", 8);
     assert_int_equal(s->storage.list(s->storage.user, "x", refuse_name, NULL), PSH_E_LIMIT);
-}
-
-static void keys_compare_and_set(void **state) {
-    stage *s = *state;
-    uint64_t version = 0, first;
-
-    assert_int_equal(s->kv.get(s->kv.user, "k", s->bytes, &version), PSH_E_NOT_FOUND);
-    assert_int_equal(s->kv.compare_and_set(s->kv.user, "k", 5, "a", 1, &version), PSH_E_CONFLICT);
-    assert_ok(s->kv.compare_and_set(s->kv.user, "k", 0, "a", 1, &version));
-    assert_true(version > 0);
-    first = version;
-    assert_int_equal(s->kv.compare_and_set(s->kv.user, "k", 0, "b", 1, &version), PSH_E_CONFLICT);
-    assert_ok(s->kv.compare_and_set(s->kv.user, "k", first, "bc", 2, &version));
-    assert_true(version != first);
-    assert_int_equal(s->kv.compare_and_set(s->kv.user, "k", first, "d", 1, &first), PSH_E_CONFLICT);
-    assert_ok(s->kv.get(s->kv.user, "k", s->bytes, &first));
-    assert_true(first == version);
-    assert_memory_equal(psh_buffer_data(s->bytes), "bc", 2);
 }
 
 static void actions_run_once(void **state) {
@@ -460,7 +427,10 @@ int conformance_run(const conformance_host *host) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(blobs, setup, teardown),
         cmocka_unit_test_setup_teardown(names_are_listed, setup, teardown),
-        cmocka_unit_test_setup_teardown(keys_compare_and_set, setup, teardown),
+        cmocka_unit_test_setup_teardown(conformance_keys_compare_and_set, setup, teardown),
+        cmocka_unit_test_setup_teardown(conformance_removed_keys_begin_anew, setup, teardown),
+        cmocka_unit_test_setup_teardown(conformance_keys_are_listed, setup, teardown),
+        cmocka_unit_test_setup_teardown(conformance_keys_are_watched, setup, teardown),
         cmocka_unit_test_setup_teardown(actions_run_once, setup, teardown),
         cmocka_unit_test_setup_teardown(stale_fences_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(scans_see_one_position, setup, teardown),

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "memory_blobs.h"
+#include "memory_keys.h"
 #include "memory_rows.h"
 
 #define SOURCE 1u      /* the one change stream */
@@ -20,7 +20,7 @@ typedef struct memory_job {
 struct memory_host {
     memory_rows rows;
     memory_blobs blobs;
-    memory_blobs keys;
+    memory_keys keys;
     memory_job *jobs; /* oldest first */
     size_t job_count, job_capacity;
     uint64_t *done; /* ids of actions carried out */
@@ -49,7 +49,7 @@ void memory_host_destroy(memory_host *h) {
         return;
     memory_rows_free(&h->rows);
     memory_blobs_free(&h->blobs);
-    memory_blobs_free(&h->keys);
+    memory_blobs_free(&h->keys.blobs);
     free(h->jobs);
     free(h->done);
     psh_schema_unref(h->rows.schema);
@@ -57,7 +57,9 @@ void memory_host_destroy(memory_host *h) {
 }
 
 /* Every callback asks first whether it is its turn to fail. */
-static int must_fail(memory_host *h) {
+static int must_fail(void *user) {
+    memory_host *h = user;
+
     if (h->countdown < 0)
         return 0;
     if (h->countdown > 0) {
@@ -375,39 +377,6 @@ static psh_status cdc_acknowledge(void *user, uint64_t position) {
     return PSH_OK;
 }
 
-static psh_status kv_get(void *user, const char *key, psh_buffer *out, uint64_t *version) {
-    memory_host *h = user;
-    int found;
-    size_t i;
-
-    if (must_fail(h))
-        return PSH_E_HOST;
-    i = memory_blob_place(&h->keys, key, &found);
-    if (!found)
-        return PSH_E_NOT_FOUND;
-    *version = h->keys.items[i].version;
-    return psh_buffer_append(out, h->keys.items[i].data, h->keys.items[i].size);
-}
-
-static psh_status kv_compare_and_set(
-    void *user, const char *key, uint64_t expected, const void *data, size_t size, uint64_t *version) {
-    memory_host *h = user;
-    memory_blob copy;
-    int found;
-    size_t i;
-
-    if (must_fail(h))
-        return PSH_E_HOST;
-    i = memory_blob_place(&h->keys, key, &found);
-    if ((found ? h->keys.items[i].version : 0) != expected)
-        return PSH_E_CONFLICT;
-    if (memory_blob_room(&h->keys, 1) != PSH_OK || memory_blob_copy(key, data, size, &copy) != PSH_OK)
-        return PSH_E_NOMEM;
-    memory_blob_put(&h->keys, copy.name, copy.data, size, expected + 1);
-    *version = expected + 1;
-    return PSH_OK;
-}
-
 void memory_host_tables(memory_host *h, psh_storage *storage, psh_cdc *cdc, psh_kv *kv) {
     memset(storage, 0, sizeof *storage);
     storage->struct_size = sizeof *storage;
@@ -426,14 +395,10 @@ void memory_host_tables(memory_host *h, psh_storage *storage, psh_cdc *cdc, psh_
     cdc->state = cdc_state;
     cdc->poll = cdc_poll;
     cdc->acknowledge = cdc_acknowledge;
-    if (!kv)
-        return;
-    memset(kv, 0, sizeof *kv);
-    kv->struct_size = sizeof *kv;
-    kv->version = PSH_KV_VERSION;
-    kv->user = h;
-    kv->get = kv_get;
-    kv->compare_and_set = kv_compare_and_set;
+    h->keys.must_fail = must_fail;
+    h->keys.host = h;
+    if (kv)
+        memory_keys_table(&h->keys, kv);
 }
 
 psh_status memory_host_begin(memory_host *h, int64_t commit_time) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Blobs, keys, health. */
+/* Blobs, health. */
 #include <string.h>
 
 #include "internal.h"
@@ -22,10 +22,6 @@ psh_status storage_get(void *user, const char *name, psh_buffer *out) {
     return st;
 }
 
-/* What is committed between them has reached the disk, and with it all of the log before. */
-static const char durable[] = "PRAGMA main.synchronous = FULL";
-static const char relaxed[] = "PRAGMA main.synchronous = NORMAL";
-
 static psh_status write_blob(sqlite_host *h, const psh_blob_write *w) {
     sqlite3_stmt *stmt;
     psh_status st = host_prepare(
@@ -47,7 +43,7 @@ psh_status storage_commit(void *user, const psh_blob_write *writes, size_t n) {
 
     if (h->session)
         return host_fail(h, PSH_E_STATE, "a checkpoint inside an open commit");
-    st = host_exec(h, durable);
+    st = host_exec(h, HOST_DURABLE);
     if (st == PSH_OK)
         st = host_exec(h, "BEGIN IMMEDIATE");
     for (i = 0; st == PSH_OK && i < n; i++)
@@ -56,7 +52,7 @@ psh_status storage_commit(void *user, const psh_blob_write *writes, size_t n) {
         st = host_exec(h, "COMMIT");
     if (st != PSH_OK)
         sqlite_host_rollback(h);
-    (void)host_exec(h, relaxed);
+    (void)host_exec(h, HOST_RELAXED);
     return st;
 }
 
@@ -98,57 +94,5 @@ psh_status storage_health(void *user, uint32_t node, uint32_t tier, psh_health *
     out->ok = 1;
     out->free_bytes = UINT64_MAX; /* the file system's business: a full disk fails the commit */
     out->used_bytes = tier ? archive_bytes : main_bytes;
-    return PSH_OK;
-}
-
-psh_status kv_get(void *user, const char *key, psh_buffer *out, uint64_t *version) {
-    sqlite_host *h = user;
-    sqlite3_stmt *stmt;
-    psh_status st = host_prepare(h, "SELECT version, data FROM psh_kv WHERE key = ?1", &stmt);
-    int rc;
-
-    if (st != PSH_OK)
-        return st;
-    sqlite3_bind_text(stmt, 1, key, -1, SQLITE_STATIC);
-    rc = sqlite3_step(stmt);
-    if (rc == SQLITE_ROW) {
-        st = psh_buffer_append(out, sqlite3_column_blob(stmt, 1), (size_t)sqlite3_column_bytes(stmt, 1));
-        *version = (uint64_t)sqlite3_column_int64(stmt, 0);
-    } else {
-        st = rc == SQLITE_DONE ? PSH_E_NOT_FOUND : host_error(h);
-    }
-    sqlite3_finalize(stmt);
-    return st;
-}
-
-psh_status kv_compare_and_set(
-    void *user, const char *key, uint64_t expected, const void *data, size_t size, uint64_t *version) {
-    sqlite_host *h = user;
-    sqlite3_stmt *stmt;
-    int changed;
-    psh_status st = host_prepare(
-        h,
-        expected ? "UPDATE psh_kv SET version = ?2 + 1, data = ?3 WHERE key = ?1 AND version = ?2" :
-                   "INSERT OR IGNORE INTO psh_kv VALUES(?1, ?2 + 1, ?3)",
-        &stmt);
-
-    if (st != PSH_OK)
-        return st;
-    sqlite3_bind_text(stmt, 1, key, -1, SQLITE_STATIC);
-    sqlite3_bind_int64(stmt, 2, (sqlite3_int64)expected);
-    sqlite3_bind_blob64(stmt, 3, size ? data : "", size, SQLITE_STATIC);
-    st = host_exec(h, durable);
-    if (st != PSH_OK) {
-        sqlite3_finalize(stmt);
-        return st;
-    }
-    st = host_finish(h, stmt);
-    changed = sqlite3_changes(h->db);
-    (void)host_exec(h, relaxed);
-    if (st != PSH_OK)
-        return st;
-    if (!changed)
-        return PSH_E_CONFLICT;
-    *version = expected + 1;
     return PSH_OK;
 }

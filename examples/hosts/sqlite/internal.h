@@ -62,6 +62,10 @@ struct sqlite_host {
     char message[512];
 };
 
+/* What is committed between them has reached the disk, and with it all of the log before. */
+#define HOST_DURABLE "PRAGMA main.synchronous = FULL"
+#define HOST_RELAXED "PRAGMA main.synchronous = NORMAL"
+
 /** Keeps the connection's last error as the message. @return PSH_E_HOST, PSH_E_NOMEM or PSH_E_RANGE. */
 psh_status host_error(sqlite_host *h);
 /** A message of our own. @return status */
@@ -110,5 +114,10 @@ psh_status cdc_acknowledge(void *user, uint64_t position);
 psh_status kv_get(void *user, const char *key, psh_buffer *out, uint64_t *version);
 psh_status kv_compare_and_set(
     void *user, const char *key, uint64_t expected, const void *data, size_t size, uint64_t *version);
+psh_status kv_remove(void *user, const char *key, uint64_t expected);
+psh_status kv_list(
+    void *user, const char *prefix, psh_status (*each)(void *each_user, const char *key, uint64_t version),
+    void *each_user);
+psh_status kv_watch(void *user, const char *key, uint64_t version, int64_t wait_ns);
 
 #endif

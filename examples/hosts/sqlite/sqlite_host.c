@@ -300,6 +300,9 @@ void sqlite_host_tables(sqlite_host *h, psh_storage *storage, psh_cdc *cdc, psh_
     kv->user = h;
     kv->get = kv_get;
     kv->compare_and_set = kv_compare_and_set;
+    kv->remove = kv_remove;
+    kv->list = kv_list;
+    kv->watch = kv_watch;
 }
 
 const char *sqlite_host_message(sqlite_host *h) {

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/* Blobs in memory, and all those of one world. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/env.h"
+#include "drive/share.h"
+
+int pshi_digest_order(const pshi_digest *a, const pshi_digest *b) {
+    return memcmp(a->bytes, b->bytes, sizeof a->bytes);
+}
+
+pshi_blob *pshi_blob_create(psh_share *s, uint32_t type, const void *data, size_t size) {
+    pshi_blob *b = pshi_alloc(s->env, sizeof *b + size);
+
+    if (!b)
+        return NULL;
+    memset(b, 0, sizeof *b);
+    b->refs = 1;
+    b->type = type;
+    b->size = size;
+    if (size)
+        memcpy(b + 1, data, size);
+    pshi_sha256(data, size, b->name.bytes);
+    return b;
+}
+
+const unsigned char *pshi_blob_bytes(const pshi_blob *b) {
+    return (const unsigned char *)(b + 1);
+}
+
+void pshi_blob_unref(psh_share *s, pshi_blob *b) {
+    if (b && --b->refs == 0)
+        pshi_free(s->env, b);
+}
+
+psh_status pshi_holding_add(psh_share *s, pshi_holding *h, pshi_blob *b) {
+    void *items = h->blobs;
+    psh_status st = pshi_reserve(s->env, &items, &h->capacity, h->count + 1, sizeof *h->blobs);
+
+    h->blobs = items;
+    if (st != PSH_OK) {
+        pshi_blob_unref(s, b);
+        return st;
+    }
+    h->blobs[h->count++] = b;
+    return PSH_OK;
+}
+
+static int by_digest(const void *x, const void *y) {
+    pshi_blob *const *a = x, *const *b = y;
+
+    return pshi_digest_order(&(*a)->name, &(*b)->name);
+}
+
+psh_status pshi_holding_index(psh_share *s, pshi_holding *h) {
+    pshi_blob **index = pshi_calloc(s->env, h->count, sizeof *index);
+
+    if (!index)
+        return PSH_E_NOMEM;
+    pshi_free(s->env, h->index);
+    h->index = index;
+    h->index_count = h->count;
+    if (h->count) {
+        memcpy(index, h->blobs, h->count * sizeof *index);
+        qsort(index, h->count, sizeof *index, by_digest);
+    }
+    return PSH_OK;
+}
+
+pshi_blob *pshi_holding_find(const pshi_holding *h, const pshi_digest *name) {
+    size_t low = 0, high = h->index_count, mid;
+    int order;
+
+    while (low < high) {
+        mid = low + (high - low) / 2;
+        order = pshi_digest_order(&h->index[mid]->name, name);
+        if (order == 0)
+            return h->index[mid];
+        if (order < 0)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return NULL;
+}
+
+void pshi_holding_free(psh_share *s, pshi_holding *h) {
+    size_t i;
+
+    for (i = 0; i < h->count; i++)
+        pshi_blob_unref(s, h->blobs[i]);
+    pshi_free(s->env, h->blobs);
+    pshi_free(s->env, h->index);
+    memset(h, 0, sizeof *h);
+}
