@@ -19,7 +19,8 @@
 typedef struct pshi_slot {
     psh_partition p;
     uint64_t pending_id; /* of the action begun; 0 = none */
-    uint64_t pending_source;
+    uint64_t pending_source; /* of a change that is pending or owed, as what follows */
+    uint64_t pending_generation;
     uint64_t reopens;    /* tells one seal from the next */
     uint64_t stamp;      /* of a child: its creation's generation; tells actions on one id, made twice, apart */
     uint64_t changes;    /* of arc and place, that ended: the same for one partition */
@@ -34,6 +35,9 @@ typedef struct pshi_slot {
     uint32_t pending_step; /* of a split or copy: step and steps; which node; the other side of a merge or split */
     uint32_t pending_steps;
     uint32_t pending_node;
+    uint32_t owed;       /* a change of owner that was handed out, of which nobody knows whether it was made: it is
+                          * wanted again until it is. PSH_ACT_*, 0 = none */
+    uint32_t broken;     /* 1: a child that cannot be filled: to be dropped */
     uint32_t gone;       /* 1: another arc of its interval was dropped, so that the interval is gone as a whole */
     uint32_t steps_done; /* of a child's copy */
     uint32_t steps;      /* of it in all; 0 before the first */
@@ -132,8 +136,8 @@ int pshi_map_is_reshape(uint32_t kind);
 psh_status pshi_reshape_begin(psh_map *m, pshi_slot *s, const psh_action *a);
 /** Makes the transition of what is pending on s; slots may move. */
 void pshi_reshape_done(psh_map *m, pshi_slot *s, int64_t now);
-/** Takes back what is pending on s. */
-void pshi_reshape_failed(psh_map *m, pshi_slot *s);
+/** Takes back what is pending on s; where it may have been done all the same, it is owed from then on. */
+void pshi_reshape_failed(psh_map *m, pshi_slot *s, psh_status status);
 /** Whether what is pending on a slot that was loaded has all that it needs to end. */
 int pshi_reshape_is_possible(const psh_map *m, const pshi_slot *s);
 /** A child is created: whether its source may have it. @return PSH_OK, PSH_E_STATE, PSH_E_INVALID. */

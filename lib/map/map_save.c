@@ -68,8 +68,11 @@ static void get_map_options(pshi_cursor *c, psh_map_options *o) {
 static void put_slot(pshi_writer *w, const pshi_slot *s) {
     pshi_partition_put(w, &s->p);
     pshi_put_var(w, s->pending);
-    if (s->pending) {
+    pshi_put_var(w, s->owed);
+    if (s->pending)
         pshi_put_u64(w, s->pending_id);
+    if (s->pending || s->owed) {
+        pshi_put_var(w, s->pending_generation);
         pshi_put_var(w, s->pending_step);
         pshi_put_var(w, s->pending_steps);
         pshi_put_var(w, s->pending_node);
@@ -77,6 +80,7 @@ static void put_slot(pshi_writer *w, const pshi_slot *s) {
     }
     pshi_put_var(w, s->reopens);
     pshi_put_var(w, s->gone);
+    pshi_put_var(w, s->broken);
     pshi_put_var(w, s->stamp);
     pshi_put_var(w, s->changes);
     pshi_put_var(w, s->source);
@@ -194,10 +198,24 @@ static int is_pending_possible(const pshi_slot *s) {
     }
 }
 
+static int is_owed_possible(const pshi_slot *s) {
+    pshi_slot pending = *s;
+
+    pending.pending = s->owed;
+    return is_pending_possible(&pending);
+}
+
 static int is_state_possible(const pshi_slot *s) {
     int uncreated = s->pending == PSH_ACT_CREATE_PARTITION;
 
     if (s->p.state < PSH_PARTITION_SHADOW || s->p.state > PSH_PARTITION_ARCHIVED || s->gone > 1)
+        return 0;
+    if (s->broken > 1 || (s->broken && !s->source))
+        return 0;
+    if (s->owed && s->owed != PSH_ACT_SPLIT_PARTITION && s->owed != PSH_ACT_MERGE_PARTITION &&
+        s->owed != PSH_ACT_PROMOTE_PARTITION)
+        return 0;
+    if (s->owed && !s->pending && !is_owed_possible(s))
         return 0;
     if (s->p.flags && (s->gone || s->p.state > PSH_PARTITION_ACTIVE || s->source || s->partner))
         return 0;
@@ -217,8 +235,11 @@ static int is_rate(double x) {
 static psh_status get_slot(const psh_map *m, pshi_cursor *c, pshi_slot *s) {
     pshi_partition_get(c, &s->p);
     s->pending = pshi_get_var32(c);
-    if (s->pending) {
+    s->owed = pshi_get_var32(c);
+    if (s->pending)
         s->pending_id = pshi_get_u64(c);
+    if (s->pending || s->owed) {
+        s->pending_generation = pshi_get_var(c);
         s->pending_step = pshi_get_var32(c);
         s->pending_steps = pshi_get_var32(c);
         s->pending_node = pshi_get_var32(c);
@@ -226,6 +247,7 @@ static psh_status get_slot(const psh_map *m, pshi_cursor *c, pshi_slot *s) {
     }
     s->reopens = pshi_get_var(c);
     s->gone = pshi_get_var32(c);
+    s->broken = pshi_get_var32(c);
     s->stamp = pshi_get_var(c);
     s->changes = pshi_get_var(c);
     s->source = pshi_get_var(c);

@@ -397,7 +397,7 @@ static psh_status want_due(pshi_proposal *c, const pshi_slot *s) {
     const psh_partition *p = &s->p;
     psh_want w;
 
-    if (s->pending || s->partner)
+    if (s->pending || s->partner || s->owed)
         return PSH_OK;
     if (s->gone) {
         /* A drop that failed after another of its interval succeeded: no world shows it, so it is wanted here. */

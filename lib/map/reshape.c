@@ -3,6 +3,11 @@
  * Splits, merges and copies. Ownership of keys changes in one step each time: when the last step of a split
  * completes, when a merge completes, when a promotion completes. Until then the owner before goes on, and what
  * failed half way is taken up again or dropped.
+ *
+ * A change of owner that was handed out is carried through. Where the host failed or never answered, it may have been
+ * made or be made yet: to do anything else instead could leave keys to two owners, or rows in a table that is
+ * dropped. So the change is owed, nothing else begins on what it touches, and it is wanted again under its old id,
+ * until the host says that it is done, or that it cannot be.
  */
 #include <string.h>
 
@@ -90,7 +95,7 @@ static int has_copies(const psh_map *m, uint64_t partition) {
 
 /* What takes part in a change of arcs: an owner on which nothing else is under way. */
 static int is_free_owner(const pshi_slot *s) {
-    if (s->gone || s->p.flags || s->pending || s->partner)
+    if (s->gone || s->p.flags || s->pending || s->partner || s->owed)
         return 0;
     return s->p.state == PSH_PARTITION_ACTIVE || s->p.state == PSH_PARTITION_SEALED;
 }
@@ -133,11 +138,25 @@ static void set_pending(pshi_slot *s, const psh_action *a) {
     s->pending_steps = a->want.steps;
     s->pending_node = a->want.node;
     s->pending_source = a->want.source;
+    s->pending_generation = a->want.generation;
 }
 
 static void clear_pending(pshi_slot *s) {
-    s->pending = s->pending_step = s->pending_steps = s->pending_node = 0;
-    s->pending_id = s->pending_source = 0;
+    s->owed = s->pending = s->pending_step = s->pending_steps = s->pending_node = 0;
+    s->pending_id = s->pending_source = s->pending_generation = 0;
+}
+
+/* What is owed begins again as it was; everything that it needs was kept for it. */
+static psh_status begin_owed(pshi_slot *s, const psh_action *a) {
+    const psh_want *w = &a->want;
+
+    if (w->kind != s->owed || w->source != s->pending_source || w->step != s->pending_step ||
+        w->steps != s->pending_steps || w->generation != s->pending_generation ||
+        (w->kind == PSH_ACT_PROMOTE_PARTITION && w->node != s->pending_node))
+        return PSH_E_STATE;
+    s->pending = w->kind;
+    s->pending_id = a->id;
+    return PSH_OK;
 }
 
 /* Splits. */
@@ -155,11 +174,11 @@ static psh_status begin_split(psh_map *m, pshi_slot *child, const psh_action *a)
     if (w->step <= child->steps_done)
         return PSH_OK;
     source = pshi_map_find(m, child->source);
-    if (!source || child->source != w->source || child->gone || !is_child_ready(child))
+    if (!source || child->source != w->source || child->gone || child->broken || !is_child_ready(child))
         return PSH_E_STATE;
     if (w->step != child->steps_done + 1 || (child->steps && w->steps != child->steps))
         return PSH_E_STATE;
-    if (source->partner ? source->partner != child->p.id || source->pending : !is_free_owner(source))
+    if (source->partner ? source->partner != child->p.id || source->pending || source->owed : !is_free_owner(source))
         return PSH_E_STATE;
     if (source->p.arc_last != child->p.arc_last || source->p.arc_first >= child->p.arc_first ||
         has_copies(m, source->p.id))
@@ -289,7 +308,7 @@ static size_t copies_of(const psh_map *m, uint64_t partition) {
 
 /* A partition may be copied for as long as its rows are its own. */
 static int may_copy(const pshi_slot *s) {
-    return pshi_partition_owns(&s->p) && !s->gone && !s->partner && !pshi_map_is_child(s);
+    return pshi_partition_owns(&s->p) && !s->gone && !s->partner && !s->owed && !pshi_map_is_child(s);
 }
 
 static psh_status begin_replicate(psh_map *m, pshi_slot *s, const psh_action *a) {
@@ -298,6 +317,8 @@ static psh_status begin_replicate(psh_map *m, pshi_slot *s, const psh_action *a)
     psh_status st;
 
     if (s->p.node == w->node)
+        return PSH_E_STATE;
+    if (c && c->purpose == PSHI_COPY_LEFT)
         return PSH_E_STATE;
     if (c && (c->r.state == PSH_REPLICA_READY || w->step <= c->steps_done))
         return PSH_OK;
@@ -334,7 +355,7 @@ static psh_status begin_promote(psh_map *m, pshi_slot *s, const psh_action *a) {
 
     if (s->p.node == a->want.node)
         return PSH_OK;
-    if (!may_copy(s) || !c || c->r.state != PSH_REPLICA_READY)
+    if (!may_copy(s) || !c || c->purpose == PSHI_COPY_LEFT || c->r.state != PSH_REPLICA_READY)
         return PSH_E_STATE;
     set_pending(s, a);
     return PSH_OK;
@@ -356,9 +377,13 @@ static void promote_done(psh_map *m, pshi_slot *s, int64_t now) {
     (void)pshi_map_add_copy(m, &c); /* one was just taken out: there is room, and none on that node */
 }
 
+/* From now on it is nobody's to read, and wanted away until it is. */
 static psh_status begin_drop_replica(psh_map *m, pshi_slot *s, const psh_action *a) {
-    if (!pshi_map_copy(m, s->p.id, a->want.node))
+    pshi_copy *c = pshi_map_copy(m, s->p.id, a->want.node);
+
+    if (!c)
         return PSH_OK;
+    c->purpose = PSHI_COPY_LEFT;
     set_pending(s, a);
     return PSH_OK;
 }
@@ -368,6 +393,8 @@ static psh_status begin_drop_replica(psh_map *m, pshi_slot *s, const psh_action 
 psh_status pshi_reshape_begin(psh_map *m, pshi_slot *s, const psh_action *a) {
     if (a->want.kind != PSH_ACT_SPLIT_PARTITION && pshi_map_is_child(s))
         return PSH_E_STATE;
+    if (s->owed)
+        return begin_owed(s, a);
     switch (a->want.kind) {
     case PSH_ACT_SPLIT_PARTITION:
         return begin_split(m, s, a);
@@ -407,9 +434,22 @@ void pshi_reshape_done(psh_map *m, pshi_slot *s, int64_t now) {
     clear_pending(pshi_map_find(m, id)); /* a merge moved it */
 }
 
-void pshi_reshape_failed(psh_map *m, pshi_slot *s) {
+static int changes_owner(const pshi_slot *s) {
+    return s->pending == PSH_ACT_MERGE_PARTITION || s->pending == PSH_ACT_PROMOTE_PARTITION ||
+           (s->pending == PSH_ACT_SPLIT_PARTITION && s->pending_step == s->pending_steps);
+}
+
+/* The host said that it cannot be done, and so that it was not. */
+static int is_refusal(psh_status st) {
+    return st == PSH_E_NOT_FOUND || st == PSH_E_UNSUPPORTED || st == PSH_E_INVALID || st == PSH_E_STATE;
+}
+
+static int may_have_been_done(const pshi_slot *s, psh_status st) {
+    return changes_owner(s) && !is_refusal(st) && (s->owed || st == PSH_E_HOST || st == PSH_E_TIMEOUT);
+}
+
+static void free_partner(psh_map *m, pshi_slot *s) {
     pshi_slot *other;
-    const pshi_copy *c;
 
     if (s->pending == PSH_ACT_SPLIT_PARTITION && !s->steps_done)
         pshi_reshape_forget_child(m, s);
@@ -418,6 +458,20 @@ void pshi_reshape_failed(psh_map *m, pshi_slot *s) {
         if (other)
             other->partner = 0;
     }
+}
+
+void pshi_reshape_failed(psh_map *m, pshi_slot *s, psh_status status) {
+    const pshi_copy *c;
+
+    if (may_have_been_done(s, status)) {
+        s->owed = s->pending;
+        s->pending = 0;
+        s->pending_id = 0;
+        return;
+    }
+    if (s->pending == PSH_ACT_SPLIT_PARTITION && is_refusal(status))
+        s->broken = 1;
+    free_partner(m, s);
     if (s->pending == PSH_ACT_REPLICATE_PARTITION) {
         c = pshi_map_copy(m, s->p.id, s->pending_node);
         if (c && c->r.state == PSH_REPLICA_WARMING && !c->steps_done)
@@ -426,16 +480,20 @@ void pshi_reshape_failed(psh_map *m, pshi_slot *s) {
     clear_pending(s);
 }
 
+static uint32_t under_way(const pshi_slot *s) {
+    return s->pending ? s->pending : s->owed;
+}
+
 static int is_split_possible(const psh_map *m, const pshi_slot *child) {
     const pshi_slot *source = child->source ? pshi_map_find(m, child->source) : NULL;
     const psh_partition *p = &child->p;
 
-    if (!source || source->partner != p->id || source->pending || !pshi_partition_owns(&source->p))
+    if (!source || source->partner != p->id || source->pending || source->owed || !pshi_partition_owns(&source->p))
         return 0;
     if (source->p.table != p->table || source->p.interval != p->interval || source->p.arc_last != p->arc_last ||
         source->p.arc_first >= p->arc_first)
         return 0;
-    return !child->pending ||
+    return !(child->pending || child->owed) ||
            (child->pending_source == child->source && child->pending_step == child->steps_done + 1 &&
             child->pending_step <= child->pending_steps && child->pending_steps <= 65535 &&
             (!child->steps || child->pending_steps == child->steps));
@@ -444,7 +502,7 @@ static int is_split_possible(const psh_map *m, const pshi_slot *child) {
 static int is_merge_possible(const psh_map *m, const pshi_slot *left) {
     const pshi_slot *right = pshi_map_find(m, left->pending_source);
 
-    return right && right->partner == left->p.id && !right->pending && right->p.state == left->p.state &&
+    return right && right->partner == left->p.id && !right->pending && !right->owed && right->p.state == left->p.state &&
            right->p.table == left->p.table && right->p.interval == left->p.interval &&
            left->p.arc_last < right->p.arc_first && left->p.arc_last + 1 == right->p.arc_first;
 }
@@ -453,11 +511,11 @@ static int is_merge_possible(const psh_map *m, const pshi_slot *left) {
 static int is_partner_possible(const psh_map *m, const pshi_slot *s) {
     const pshi_slot *p = pshi_map_find(m, s->partner);
 
-    if (!p || s->pending)
+    if (!p || s->pending || s->owed)
         return 0;
     if (p->source == s->p.id)
-        return p->steps_done || p->pending == PSH_ACT_SPLIT_PARTITION;
-    return p->pending == PSH_ACT_MERGE_PARTITION && p->pending_source == s->p.id;
+        return p->steps_done || under_way(p) == PSH_ACT_SPLIT_PARTITION;
+    return under_way(p) == PSH_ACT_MERGE_PARTITION && p->pending_source == s->p.id;
 }
 
 int pshi_reshape_is_possible(const psh_map *m, const pshi_slot *s) {
@@ -465,7 +523,9 @@ int pshi_reshape_is_possible(const psh_map *m, const pshi_slot *s) {
 
     if (s->partner && !is_partner_possible(m, s))
         return 0;
-    switch (s->pending) {
+    if (s->owed && s->pending && s->owed != s->pending)
+        return 0;
+    switch (under_way(s)) {
     case PSH_ACT_MERGE_PARTITION:
         return is_merge_possible(m, s);
     case PSH_ACT_REPLICATE_PARTITION:
@@ -477,6 +537,6 @@ int pshi_reshape_is_possible(const psh_map *m, const pshi_slot *s) {
     case PSH_ACT_DROP_REPLICA:
         return c != NULL;
     default:
-        return s->steps_done || s->pending == PSH_ACT_SPLIT_PARTITION ? is_split_possible(m, s) : 1;
+        return s->steps_done || under_way(s) == PSH_ACT_SPLIT_PARTITION ? is_split_possible(m, s) : 1;
     }
 }

@@ -53,7 +53,7 @@ static int is_owner(const pshi_slot *s) {
 
 int pshi_is_idle(const pshi_proposal *c, const pshi_slot *s) {
     (void)c;
-    return is_owner(s) && !s->pending && !s->partner;
+    return is_owner(s) && !s->pending && !s->partner && !s->owed;
 }
 
 int pshi_is_settled(const pshi_proposal *c, const pshi_slot *s) {
@@ -66,9 +66,12 @@ static uint32_t steps_for(const pshi_proposal *c, double bytes) {
     return n < 1 ? 1 : n > MOST_STEPS ? MOST_STEPS : (uint32_t)n;
 }
 
-/* Wants step..steps of one copy, each for its share of the bytes. */
+/*
+ * Wants step..steps of one copy, each for its share of the bytes. The number of steps is a part of each id: a first
+ * step of two is not the first of one, which is the last as well.
+ */
 static psh_status want_steps(pshi_proposal *c, psh_want w, uint32_t done, uint32_t steps, double bytes) {
-    uint64_t base = w.generation;
+    uint64_t base = w.generation + ((uint64_t)steps << 16);
     psh_status st = PSH_OK;
 
     w.steps = steps;
@@ -88,7 +91,7 @@ static psh_status want_split_steps(
     psh_want w = pshi_want_of(child, PSH_ACT_SPLIT_PARTITION, why);
 
     w.source = source;
-    w.generation = stamp << 16;
+    w.generation = stamp << 32;
     return want_steps(c, w, done, steps ? steps : steps_for(c, bytes), bytes);
 }
 
@@ -261,13 +264,15 @@ static psh_status resume_child(pshi_proposal *c, const pshi_slot *child) {
 
     if (!pshi_map_exists(child) || child->pending || child->gone)
         return PSH_OK;
+    if (child->broken)
+        return want_drop_child(c, child);
     c->changes += child->why != PSH_WHY_BULK;
     if (!source || source->gone || source->p.state > PSH_PARTITION_SEALED ||
         source->p.arc_last < child->p.arc_last || source->p.arc_first >= child->p.arc_first)
         return want_drop_child(c, child);
     if (child->why == PSH_WHY_BULK && !child->steps_done)
         return source->p.state == PSH_PARTITION_SEALED ? want_drop_child(c, child) : PSH_OK;
-    if (source->pending || source->p.arc_last != child->p.arc_last ||
+    if (source->pending || source->owed || source->p.arc_last != child->p.arc_last ||
         (source->partner && source->partner != child->p.id))
         return PSH_OK;
     return want_split_steps(
@@ -288,7 +293,7 @@ psh_status pshi_want_merge(pshi_proposal *c, const pshi_slot *left, const pshi_s
     use(c, right->p.id, 0);
     w.source = right->p.id;
     w.arc_last = right->p.arc_last;
-    w.generation = (c->m->stamp + 1) << 16;
+    w.generation = (c->m->stamp + 1) << 32;
     w.resources.bytes = bytes;
     return psh_wants_add(c->out, &w, c->err);
 }
@@ -297,7 +302,7 @@ psh_status pshi_want_merge(pshi_proposal *c, const pshi_slot *left, const pshi_s
 
 /* Equal for one change of one copy, another for the next. */
 static uint64_t copy_generation(const pshi_slot *s, uint32_t node) {
-    return psh_action_id(node, s->stamp + 1, s->changes) << 17;
+    return psh_action_id(node, s->stamp + 1, s->changes) << 33;
 }
 
 static psh_status want_copy_steps(
@@ -365,7 +370,7 @@ static psh_status resume_copy(pshi_proposal *c, const pshi_copy *copy) {
     const pshi_slot *s = pshi_map_find(c->m, copy->r.partition);
     psh_status st = PSH_OK;
 
-    if (!s || s->pending || s->partner)
+    if (!s || s->pending || s->partner || s->owed)
         return PSH_OK;
     c->changes += copy->purpose != PSHI_COPY_READ || copy->r.state != PSH_REPLICA_READY;
     if (copy->purpose == PSHI_COPY_LEFT)
@@ -379,6 +384,23 @@ static psh_status resume_copy(pshi_proposal *c, const pshi_copy *copy) {
     return st;
 }
 
+/* A merge or promotion that was handed out, and may have been made: the same again. */
+static psh_status resume_owed(pshi_proposal *c, const pshi_slot *s) {
+    psh_want w = pshi_want_of(&s->p, s->owed, PSH_WHY_BALANCE);
+    const pshi_slot *right = pshi_map_find(c->m, s->pending_source);
+
+    c->changes++;
+    w.generation = s->pending_generation;
+    w.source = s->pending_source;
+    if (s->owed == PSH_ACT_MERGE_PARTITION) {
+        w.arc_last = right->p.arc_last;
+        w.resources.bytes = (double)right->p.bytes;
+    } else {
+        w.node = s->pending_node;
+    }
+    return psh_wants_add(c->out, &w, c->err);
+}
+
 static psh_status resume_all(pshi_proposal *c) {
     psh_status st = PSH_OK;
     size_t i;
@@ -386,6 +408,8 @@ static psh_status resume_all(pshi_proposal *c) {
     for (i = 0; st == PSH_OK && i < c->m->count; i++)
         if (pshi_map_is_child(pshi_map_slot(c->m, i)))
             st = resume_child(c, pshi_map_slot(c->m, i));
+        else if (pshi_map_slot(c->m, i)->owed && !pshi_map_slot(c->m, i)->pending)
+            st = resume_owed(c, pshi_map_slot(c->m, i));
     for (i = 0; st == PSH_OK && i < c->m->copy_count; i++)
         st = resume_copy(c, &c->m->copies[i]);
     return st;

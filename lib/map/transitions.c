@@ -47,7 +47,7 @@ static uint32_t state_after(uint32_t kind) {
 /* An action that comes again after it was completed asks for nothing more. */
 static int is_done(const pshi_slot *s, const psh_want *w) {
     if (w->kind == PSH_ACT_CREATE_PARTITION)
-        return s->p.arc_last == w->arc_last || (w->source && s->source != w->source);
+        return w->source ? s->stamp == w->generation : s->p.arc_last == w->arc_last && !s->stamp;
     if (w->kind == PSH_ACT_ARCHIVE_PARTITION && (s->p.node != w->node || s->p.tier != w->tier))
         return 0;
     return s->p.state == state_after(w->kind);
@@ -60,7 +60,7 @@ static int may_archive(const psh_map *m, const pshi_slot *s, const psh_want *w) 
 static int may_begin(const psh_map *m, const pshi_slot *s, const psh_want *w) {
     uint32_t state = s->p.state;
 
-    if (s->partner) /* its rows are being copied, or merged */
+    if (s->partner || s->owed) /* its rows are being copied, or merged */
         return 0;
     if (w->kind == PSH_ACT_ACTIVATE_PARTITION)
         return state == PSH_PARTITION_SHADOW && !s->gone && !pshi_map_is_child(s);
@@ -151,9 +151,9 @@ static void make_transition(psh_map *m, pshi_slot *s, const psh_want *w, int64_t
     }
 }
 
-static void take_back(psh_map *m, pshi_slot *s) {
+static void take_back(psh_map *m, pshi_slot *s, psh_status status) {
     if (pshi_map_is_reshape(s->pending)) {
-        pshi_reshape_failed(m, s);
+        pshi_reshape_failed(m, s, status);
     } else if (!pshi_map_exists(s)) {
         pshi_map_remove(m, s);
     } else {
@@ -176,7 +176,7 @@ psh_status psh_map_complete(psh_map *m, const psh_action *a, psh_status status, 
     if (!s || !s->pending || s->pending_id != a->id || s->pending != a->want.kind)
         return PSH_OK; /* said before, or never begun: nothing to do */
     if (status != PSH_OK)
-        take_back(m, s);
+        take_back(m, s, status);
     else if (pshi_map_is_reshape(a->want.kind))
         pshi_reshape_done(m, s, now);
     else

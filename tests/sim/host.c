@@ -25,11 +25,22 @@ static void remove_table(sim_host *h, sim_table *t) {
     *t = h->tables[--h->table_count];
 }
 
+static int has_rows(const sim_host *h, uint64_t table) {
+    size_t i;
+
+    for (i = 0; i < h->row_count; i++)
+        if (h->rows[i].table == table)
+            return 1;
+    return 0;
+}
+
 static psh_status create(sim_host *h, const psh_want *w) {
     sim_table *t = sim_find(h, w->subject);
 
+    if (t && has_rows(h, t->id))
+        return t->node == w->node ? PSH_OK : PSH_E_STATE;
     if (t)
-        return PSH_OK;
+        remove_table(h, t); /* planned anew after nobody had heard of the first: no world ever sent a row there */
     if (h->table_count == SIM_TABLES)
         return PSH_E_LIMIT;
     t = &h->tables[h->table_count++];
@@ -137,7 +148,7 @@ psh_status sim_act(sim_host *h, const psh_action *a) {
         return PSH_E_FENCED;
     }
     h->fence = a->fence;
-    if (was_done(h, a->id))
+    if (a->want.kind > PSH_ACT_ACTIVATE_PARTITION && was_done(h, a->id)) /* those two are goals, done again */
         return PSH_OK;
     st = carry_out(h, &a->want);
     if (st == PSH_OK && h->done_count < SIM_DONE)

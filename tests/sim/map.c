@@ -16,7 +16,7 @@
 #include "host.h"
 
 #define PLANNERS 3
-#define STEPS 260
+#define STEPS 500
 #define QUEUE 256
 #define KEYS 512
 #define LEASE (5 * PSH_MINUTE)
@@ -297,7 +297,7 @@ static void lead(sim *s, planner *p) {
         step_down(s, p); /* it was deposed in between, and begins again from what is stored */
     p->fence = fence;
     if (!p->map) {
-        must(s, fence > s->fence, "a fence that was seen before");
+        must(s, fence >= s->fence, "a fence went back"); /* equal: it led all along */
         s->fence = fence;
         take_over(s, p);
     }
@@ -311,7 +311,7 @@ static void load_partitions(sim *s, planner *p) {
     for (i = 0; (x = psh_map_get(p->map, i)) != NULL; i++) {
         l.reads_per_s = (double)(next(s) % 60);
         l.writes_per_s = (double)(next(s) % 40);
-        l.bytes = next(s) % 5000;
+        l.bytes = next(s) % (chance(s, 50) ? 5000 : 250);
         (void)psh_map_observe_load(p->map, x->id, &l, s->now);
     }
 }
@@ -376,10 +376,41 @@ static void drop_task(planner *p, task *t) {
     p->queued--;
 }
 
+static int waits_for(const task *t, uint64_t id) {
+    size_t k;
+
+    for (k = 0; k < t->after_count; k++)
+        if (t->after[k] == id)
+            return 1;
+    return 0;
+}
+
+/* What failed takes what waits for it along: the next plan wants it anew. Ids stand behind those they wait for. */
+static void fail_task(planner *p, task *t) {
+    uint64_t gone[QUEUE];
+    size_t n = 0, i, k, waits;
+
+    gone[n++] = t->a.id;
+    drop_task(p, t);
+    for (i = 0; i < p->queued; i += !waits) {
+        for (k = 0, waits = 0; k < n && !waits; k++)
+            waits = (size_t)waits_for(&p->queue[i], gone[k]);
+        if (waits) {
+            gone[n++] = p->queue[i].a.id;
+            drop_task(p, &p->queue[i]);
+        }
+    }
+}
+
 static void count(sim *s, uint32_t kind) {
     s->counts[SPLITS] += kind == PSH_ACT_SPLIT_PARTITION;
     s->counts[MERGES] += kind == PSH_ACT_MERGE_PARTITION;
     s->counts[MOVES] += kind == PSH_ACT_PROMOTE_PARTITION;
+}
+
+static int changes_owner(const psh_want *w) {
+    return (w->kind == PSH_ACT_SPLIT_PARTITION && w->step == w->steps) || w->kind == PSH_ACT_MERGE_PARTITION ||
+           w->kind == PSH_ACT_PROMOTE_PARTITION || w->kind == PSH_ACT_DROP_REPLICA;
 }
 
 /* One action: begun, carried out or failed, heard of or not. */
@@ -390,11 +421,15 @@ static void act(sim *s, planner *p) {
     if (!t || !is_free(p, t))
         return;
     if (!t->begun && psh_map_begin(p->map, &t->a) != PSH_OK) {
-        drop_task(p, t);
+        fail_task(p, t);
         return;
     }
     t->begun = 1;
     t->a.fence = p->fence;
+    if (changes_owner(&t->a.want) && !store(s, p)) { /* that it was begun must outlive this process */
+        step_down(s, p);
+        return;
+    }
     st = s->faults && chance(s, 10) ? PSH_E_HOST : sim_act(&s->host, &t->a);
     if (st == PSH_E_FENCED) {
         step_down(s, p);
@@ -405,10 +440,13 @@ static void act(sim *s, planner *p) {
         return;
     }
     assert_ok(psh_map_complete(p->map, &t->a, st, s->now));
-    if (st == PSH_OK)
-        count(s, t->a.want.kind);
-    drop_task(p, t);
     p->dirty = 1;
+    if (st != PSH_OK) {
+        fail_task(p, t);
+        return;
+    }
+    count(s, t->a.want.kind);
+    drop_task(p, t);
 }
 
 static void publish(sim *s, planner *p) {
@@ -488,24 +526,32 @@ static void check(sim *s) {
         fail_msg("%s", bad);
 }
 
+/* What a planner does that thinks it leads. */
+static void lead_on(sim *s, planner *p, uint64_t what) {
+    if (!p->map)
+        return;
+    if (what < 18)
+        plan(s, p);
+    else if (what < 60)
+        act(s, p);
+    else if (what < 72)
+        publish(s, p);
+    else
+        collect(s, p);
+}
+
 static void one_step(sim *s) {
     planner *p = &s->planners[next(s) % PLANNERS];
     uint64_t what = next(s) % 100;
 
     s->now += (int64_t)(next(s) % 120) * PSH_SECOND;
-    if (what < 15)
+    if (what < 10)
         lead(s, p);
-    else if (what < 25 && p->map)
-        plan(s, p);
-    else if (what < 65 && p->map)
-        act(s, p);
-    else if (what < 75 && p->map)
-        publish(s, p);
-    else if (what < 78 && p->map)
-        collect(s, p);
-    else if (what < 80)
+    else if (what < 75)
+        lead_on(s, p, what);
+    else if (what < 77)
         crash(s, p);
-    else if (what < 88)
+    else if (what < 82)
         catch_up(s);
     else
         (void)write_row(s, next(s) % 1000, s->now);

@@ -241,6 +241,7 @@ static void a_failed_step_leaves_the_owner_its_keys(void **state) {
     a = act_split(HALF, UINT64_MAX, 0, 2, 2);
     assert_ok(psh_map_begin(f.map, &a));
     assert_ok(psh_map_complete(f.map, &a, PSH_E_HOST, TEST_T0));
+    refused(f.map, act(PSH_ACT_DROP_PARTITION, HALF, UINT64_MAX, 0)); /* it may hold the rows by now */
     assert_int_equal(get(f.map, HALF)->state, PSH_PARTITION_WARMING); /* the first step stands */
     assert_true(owner(&f, UINT64_MAX) == 0);
     run(f.map, a);
@@ -248,10 +249,49 @@ static void a_failed_step_leaves_the_owner_its_keys(void **state) {
     a = act_merge(0, UINT64_MAX, HALF);
     assert_ok(psh_map_begin(f.map, &a));
     refused(f.map, act(PSH_ACT_SEAL_PARTITION, HALF, UINT64_MAX, 0));
-    assert_ok(psh_map_complete(f.map, &a, PSH_E_HOST, TEST_T0));
+    assert_ok(psh_map_complete(f.map, &a, PSH_E_UNSUPPORTED, TEST_T0)); /* the host says that it was not done */
     assert_true(owner(&f, UINT64_MAX) == HALF);
     run(f.map, act(PSH_ACT_SEAL_PARTITION, HALF, UINT64_MAX, 0));
     refused(f.map, a); /* one is sealed, the other takes writes */
+    close_fixture(&f);
+}
+
+static void a_change_of_owner_that_was_handed_out_is_carried_through(void **state) {
+    psh_action a, b;
+    psh_wants *wants;
+    psh_want w;
+    size_t i, found = 0;
+    fixture f;
+
+    (void)state;
+    begin_with_one(&f, NULL);
+    run(f.map, act_child(HALF, UINT64_MAX, 0, 1));
+    run(f.map, act_split(HALF, UINT64_MAX, 0, 1, 1));
+    a = act_merge(0, UINT64_MAX, HALF);
+    assert_ok(psh_map_begin(f.map, &a));
+    assert_ok(psh_map_complete(f.map, &a, PSH_E_TIMEOUT, TEST_T0)); /* it may have been done, or be done yet */
+    assert_true(owner(&f, UINT64_MAX) == HALF);
+    refused(f.map, act(PSH_ACT_SEAL_PARTITION, 0, UINT64_MAX, 0));
+    refused(f.map, act(PSH_ACT_SEAL_PARTITION, HALF, UINT64_MAX, 0));
+    b = act_copy(PSH_ACT_REPLICATE_PARTITION, 2, 1, 1);
+    refused(f.map, b);
+    b = a;
+    b.want.generation++;
+    refused(f.map, b); /* another one is not the same */
+    assert_ok(psh_wants_create(f.env, &wants));
+    assert_ok(psh_map_propose(f.map, NULL, TEST_T0 + PSH_HOUR, wants, NULL));
+    for (i = 0; i < psh_wants_count(wants); i++) {
+        assert_ok(psh_wants_get(wants, i, &w));
+        if (w.kind == PSH_ACT_MERGE_PARTITION && w.generation == a.want.generation && w.source == a.want.source)
+            found++;
+    }
+    assert_int_equal(found, 1); /* it is wanted again, under its id */
+    assert_ok(psh_map_begin(f.map, &a));
+    assert_ok(psh_map_complete(f.map, &a, PSH_E_NOMEM, TEST_T0)); /* not handed out this time: still owed */
+    refused(f.map, act(PSH_ACT_SEAL_PARTITION, 0, UINT64_MAX, 0));
+    run(f.map, a);
+    assert_true(owner(&f, UINT64_MAX) == 0);
+    psh_wants_destroy(wants);
     close_fixture(&f);
 }
 
@@ -621,6 +661,7 @@ int main(void) {
         cmocka_unit_test(children_are_cut_from_the_right),
         cmocka_unit_test(what_has_no_source_or_place_is_refused),
         cmocka_unit_test(a_failed_step_leaves_the_owner_its_keys),
+        cmocka_unit_test(a_change_of_owner_that_was_handed_out_is_carried_through),
         cmocka_unit_test(a_move_is_a_copy_a_promotion_and_an_end),
         cmocka_unit_test(replicas_are_in_the_world_and_limited),
         cmocka_unit_test(a_wrong_completion_harms_nothing),
