@@ -30,13 +30,59 @@ static int holds_point(const psh_route *route, const psh_partition *p) {
     return low < route->point_count && route->points[low] <= p->arc_last;
 }
 
-/* Partitions come in order of time, so that the points move rarely. */
-static int is_wanted(const pshi_routing *r, const psh_partition *p, int64_t from, int64_t to) {
-    if (!pshi_partition_owns(p) || p->time_from >= to || from >= p->time_to)
+/* Owners of the base that a leg may ask, in order of time; the quarantine comes last. */
+typedef struct owners {
+    const pshi_routing *r;
+    int64_t from, to;
+    pshi_radix_walk spans;
+    const pshi_span *span;
+    uint32_t at; /* the next of the span */
+    int ended;
+} owners;
+
+static void begin_owners(owners *o, const pshi_routing *r, int64_t from, int64_t to) {
+    o->r = r;
+    o->from = from;
+    o->to = to;
+    o->span = NULL;
+    o->at = 0;
+    o->ended = 0;
+    pshi_spans_seek(&r->world->tables[r->spec->table], from, &o->spans);
+}
+
+static int quarantine_touches(const owners *o) {
+    const psh_partition *q = o->r->quarantine;
+
+    return q && q->time_from < o->to && o->from < q->time_to;
+}
+
+/* Points move rarely, since spans come in order of time. */
+static int next_span(owners *o) {
+    o->span = pshi_spans_next(&o->spans, o->to);
+    o->at = 0;
+    if (!o->span)
         return 0;
-    if (p->time_from < r->route->points_from || p->time_from >= r->route->points_to)
-        pshi_points_move(r, p->time_from);
-    return holds_point(r->route, p);
+    if (o->span->time_from < o->r->route->points_from || o->span->time_from >= o->r->route->points_to)
+        pshi_points_move(o->r, o->span->time_from);
+    return 1;
+}
+
+static const psh_partition *next_owner(owners *o) {
+    const psh_partition *p;
+
+    while (!o->ended) {
+        while (o->span && o->at < o->span->owner_count) {
+            p = pshi_span_owner(o->span, o->at++);
+            if (holds_point(o->r->route, p))
+                return p;
+        }
+        if (next_span(o))
+            continue;
+        o->ended = 1;
+        if (quarantine_touches(o))
+            return o->r->quarantine;
+    }
+    return NULL;
 }
 
 /*
@@ -121,43 +167,26 @@ static void lay_out(psh_route *route, size_t first, size_t used, int64_t from, i
     }
 }
 
-static int quarantine_touches(const pshi_routing *r, int64_t from, int64_t to) {
-    return r->quarantine && r->quarantine->time_from < to && from < r->quarantine->time_to;
-}
-
 psh_status pshi_base_legs(const pshi_routing *r, int64_t from, int64_t to) {
     psh_route *route = r->route;
     size_t first_leg = route->leg_count;
     size_t used = route->partition_count;
     const psh_partition *p;
     psh_status st = PSH_OK;
-    size_t first, end, i;
+    owners o;
     source s;
 
-    psh_world_partitions_between(r->world, r->spec->table, from, to, &first, &end);
-    for (i = first; st == PSH_OK && i < end; i++) {
-        p = psh_world_partition(r->world, i);
-        if (!is_wanted(r, p, from, to))
-            continue;
+    begin_owners(&o, r, from, to);
+    while (st == PSH_OK && (p = next_owner(&o))) {
         s = source_of(r, p);
-        st = count_partition(route, first_leg, &s);
-    }
-    if (st == PSH_OK && quarantine_touches(r, from, to)) {
-        s = source_of(r, r->quarantine);
         st = count_partition(route, first_leg, &s);
     }
     if (st != PSH_OK)
         return st;
     lay_out(route, first_leg, used, from, to, r->spec->table);
-    for (i = first; i < end; i++) {
-        p = psh_world_partition(r->world, i);
-        if (!is_wanted(r, p, from, to))
-            continue;
+    begin_owners(&o, r, from, to);
+    while ((p = next_owner(&o))) {
         s = source_of(r, p);
-        place_partition(route, first_leg, &s);
-    }
-    if (quarantine_touches(r, from, to)) {
-        s = source_of(r, r->quarantine);
         place_partition(route, first_leg, &s);
     }
     return PSH_OK;

@@ -68,12 +68,10 @@ static psh_status routing_begin(
     r->route = route;
     r->spec = pshi_query_spec(request->query);
     r->table = pshi_schema_get_table(psh_world_schema(world), r->spec->table);
-    r->quarantine = NULL;
     if (!r->table)
         return PSH_E_INVALID;
     t = &world->tables[r->spec->table];
-    if (t->quarantine != PSH_NONE)
-        r->quarantine = psh_world_partition(world, t->quarantine);
+    r->quarantine = t->quarantine;
     r->has_replicas = psh_world_replica_count(world) > 0;
     pshi_points_find(r);
     /* The query's time, cut to where there can be rows. */
@@ -121,8 +119,8 @@ static int choose_view(const pshi_routing *r, candidate *best) {
 
     memset(best, 0, sizeof *best);
     for (i = t->view_first; i < t->view_end; i++) {
-        c.view = r->world->views_by_table[i].view;
-        if (!may_match(r, &r->world->views_by_table[i]) || pshi_walk_begin(r, c.view, &w) != PSH_MATCH_YES)
+        c.view = r->world->rest->views_by_table[i].view;
+        if (!may_match(r, &r->world->rest->views_by_table[i]) || pshi_walk_begin(r, c.view, &w) != PSH_MATCH_YES)
             continue;
         matches = 1;
         weigh(&w, &c);
@@ -141,7 +139,7 @@ static uint32_t closest_reason(const pshi_routing *r) {
     size_t i;
 
     for (i = t->view_first; i < t->view_end; i++) {
-        reason = pshi_walk_begin(r, r->world->views_by_table[i].view, &w);
+        reason = pshi_walk_begin(r, r->world->rest->views_by_table[i].view, &w);
         closest = reason > closest ? reason : closest;
     }
     return closest;
