@@ -14,6 +14,9 @@ static const struct {
     const char *what;
 } parts[] = {
     { "requests", replay_requests, "node count over time for one load, minute by minute" },
+    { "balance", replay_balance, "loads of many keys on a few nodes, a few moves an hour" },
+    { "boundaries", replay_boundaries, "where ranges of keys should begin, on storage traces" },
+    { "planning", replay_planning, "ms of one plan; a day of many nodes" },
 };
 
 static void print_usage(FILE *to) {

@@ -7,5 +7,6 @@ int replay_requests(int argc, char **argv);
 int replay_sizing(int argc, char **argv);
 int replay_balance(int argc, char **argv);
 int replay_boundaries(int argc, char **argv);
+int replay_planning(int argc, char **argv);
 
 #endif

@@ -2,6 +2,7 @@
 #include "map/balance.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "base/env.h"
 #include "base/error.h"
@@ -23,6 +24,15 @@ typedef struct intake {
     size_t copies;       /* known ones */
 } intake;
 
+/* 2^n as two factors, each of which a double can hold. Products with powers of two are exact, but for subnormals. */
+typedef struct power {
+    double a, b;
+} power;
+
+static power power_of(int n) {
+    return (power){ ldexp(1, n / 2), ldexp(1, n - n / 2) };
+}
+
 static psh_status bad(const intake *in, const char *field, size_t i, const char *text) {
     return pshi_fail_at(in->err, PSH_E_INVALID, field, i, text);
 }
@@ -34,7 +44,10 @@ static int is_load(double x) {
 static psh_heat heat_at(const intake *in, size_t i) {
     psh_heat h;
 
-    pshi_element(&h, sizeof h, in->items, in->item_stride, i);
+    if (in->item_stride >= sizeof h) /* of a size known when compiled: copied in place */
+        memcpy(&h, (const char *)in->items + i * in->item_stride, sizeof h);
+    else
+        pshi_element(&h, sizeof h, in->items, in->item_stride, i);
     return h;
 }
 
@@ -160,6 +173,7 @@ static psh_status survey_items(pshi_bal *p, intake *in) {
 /* A unit is such that all loads together are at most 2^PSHI_BAL_BITS, and rarely below half of it. The sum is one of
  * whole numbers, rounded up, so that the order of the items does not count. */
 static void choose_unit(pshi_bal *p, const intake *in) {
+    power of = power_of(30 - in->exponent);
     uint64_t sum = 0;
     int bits;
     psh_heat h;
@@ -167,14 +181,14 @@ static void choose_unit(pshi_bal *p, const intake *in) {
 
     for (i = 0; i < p->item_count; i++) {
         h = heat_at(in, i);
-        sum += (uint64_t)ldexp(h.writes, 30 - in->exponent) + (uint64_t)ldexp(h.reads, 30 - in->exponent) + 2;
+        sum += (uint64_t)(h.writes * of.a * of.b) + (uint64_t)(h.reads * of.a * of.b) + 2;
     }
     (void)frexp((double)sum, &bits);
     p->exponent = in->exponent - 30 + bits - PSHI_BAL_BITS;
 }
 
-static uint64_t units(const pshi_bal *p, double x) {
-    double u = ldexp(x, -p->exponent);
+static uint64_t units(power of, double x) {
+    double u = x * of.a * of.b;
 
     return u >= (double)PSHI_BAL_MOST ? PSHI_BAL_MOST : (uint64_t)(u + 0.5);
 }
@@ -196,6 +210,7 @@ uint64_t pshi_bal_own(uint64_t writes, uint64_t reads, uint32_t replicas) {
 }
 
 static void read_items(pshi_bal *p, const intake *in) {
+    power of = power_of(-p->exponent);
     pshi_bal_item *it;
     psh_heat h;
     uint32_t i;
@@ -203,8 +218,8 @@ static void read_items(pshi_bal *p, const intake *in) {
     for (i = 0; i < p->item_count; i++) {
         h = heat_at(in, p->order[i]);
         it = &p->items[i];
-        *it = (pshi_bal_item){ .id = h.id, .bytes = h.bytes, .writes = units(p, h.writes), .reads = units(p, h.reads),
-                               .keep = units(p, h.keep_cost), .node = PSH_NONE, .group = PSH_NONE,
+        *it = (pshi_bal_item){ .id = h.id, .bytes = h.bytes, .writes = units(of, h.writes), .reads = units(of, h.reads),
+                               .keep = units(of, h.keep_cost), .node = PSH_NONE, .group = PSH_NONE,
                                .parts = h.max_parts, .replicas = h.replicas, .copies = PSH_NONE,
                                .flags = h.flags & PSH_HEAT_PINNED ? PSHI_BAL_PINNED : 0 };
         p->next[i] = h.next;
@@ -276,6 +291,7 @@ static void sort_members(pshi_bal *p, const intake *in, uint32_t n) {
 
 /* p->order still holds where in the caller's array each item stands. */
 static psh_status read_groups(pshi_bal *p, const intake *in) {
+    power of = power_of(-p->exponent);
     pshi_bal_group *g = NULL;
     uint32_t n = 0, i;
 
@@ -295,7 +311,7 @@ static psh_status read_groups(pshi_bal *p, const intake *in) {
             g->first = i;
         }
         g->count++;
-        g->affinity = add_capped(g->affinity, units(p, heat_at(in, p->order[p->members[i]]).affinity));
+        g->affinity = add_capped(g->affinity, units(of, heat_at(in, p->order[p->members[i]]).affinity));
         p->items[p->members[i]].group = (uint32_t)(p->group_count - 1);
     }
     for (i = 0; i < p->group_count; i++)
