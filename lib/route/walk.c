@@ -113,7 +113,7 @@ static size_t first_part(const pshi_walk *w) {
 }
 
 uint32_t pshi_walk_begin(const pshi_routing *r, size_t view, pshi_walk *w) {
-    const psh_view *v = r->world->lists.views[view];
+    const psh_view *v = r->world->rest->lists.views[view];
     const psh_view_spec *s = pshi_view_spec(v);
     uint32_t reason = psh_view_match(s->definition, r->request->query, &w->from, &w->to);
 
@@ -125,10 +125,10 @@ uint32_t pshi_walk_begin(const pshi_routing *r, size_t view, pshi_walk *w) {
     w->has_piece = 0;
     w->done = PSH_TIME_MIN;
     w->parts = psh_world_view_parts(r->world, view, &w->count);
-    w->first = r->world->part_first[view];
-    w->facts = r->world->part_facts + w->first;
-    w->solid = r->world->part_solid + w->first;
-    w->groups = r->world->part_groups + w->first;
+    w->first = r->world->rest->part_first[view];
+    w->facts = r->world->part_facts->facts + w->first;
+    w->solid = r->world->part_facts->solid + w->first;
+    w->groups = r->world->rest->part_groups + w->first;
     if (w->from < r->from)
         w->from = r->from;
     if (w->to > r->to)

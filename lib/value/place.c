@@ -71,20 +71,20 @@ psh_status psh_world_locate_tenant(
 psh_status psh_world_tenant_partitions(
     const psh_world *w, uint32_t table, uint64_t tenant, int64_t from, int64_t to, psh_partition_visitor visit,
     void *user) {
-    const psh_partition *p, *owner;
+    const psh_partition *owner;
     psh_status st = PSH_OK;
-    size_t i, end;
+    pshi_radix_walk walk;
+    const pshi_span *s;
 
     if (!w || !visit)
         return PSH_E_INVALID;
-    if (table >= psh_schema_table_count(psh_world_schema(w)))
+    if (table >= w->table_count)
         return PSH_E_NOT_FOUND;
-    psh_world_partitions_between(w, table, from, to, &i, &end);
-    for (p = NULL; st == PSH_OK && i < end; i++) {
-        if (p && psh_world_partition(w, i)->interval == p->interval)
-            continue;
-        p = psh_world_partition(w, i);
-        owner = psh_world_locate(w, table, p->time_from, psh_world_point(w, table, tenant, p->time_from));
+    if (from >= to)
+        return PSH_OK;
+    pshi_spans_seek(&w->tables[table], from, &walk);
+    while (st == PSH_OK && (s = pshi_spans_next(&walk, to))) {
+        owner = pshi_span_locate(s, psh_world_point(w, table, tenant, s->time_from));
         if (owner)
             st = visit(user, owner);
     }

@@ -1,167 +1,34 @@
 /* SPDX-License-Identifier: MIT */
-/* The draft, and what is asked of a world. It is built in world_build.c. */
+/* What is asked of a world. It is made in world_build.c. */
 #include "value/world.h"
 
 #include "base/checked.h"
 #include "base/env.h"
-
-psh_status psh_world_draft_create(
-    psh_env *env, psh_schema *schema, uint64_t epoch, int64_t now, psh_world_draft **out) {
-    psh_world_draft *d;
-
-    if (!out)
-        return PSH_E_INVALID;
-    *out = NULL;
-    if (!env || !schema || now == PSH_TIME_NONE)
-        return PSH_E_INVALID;
-    d = pshi_calloc(env, 1, sizeof *d);
-    if (!d)
-        return PSH_E_NOMEM;
-    d->env = env;
-    d->schema = psh_schema_ref(schema);
-    d->epoch = epoch;
-    d->now = now;
-    *out = d;
-    return PSH_OK;
-}
-
-void pshi_world_lists_free(psh_env *env, pshi_world_lists *l) {
-    size_t i;
-
-    for (i = 0; i < l->view_count; i++)
-        psh_view_unref(l->views[i]);
-    pshi_free(env, l->partitions);
-    pshi_free(env, l->tiers);
-    pshi_free(env, l->views);
-    pshi_free(env, l->parts);
-    pshi_free(env, l->replicas);
-    pshi_free(env, l->assignments);
-}
-
-void psh_world_draft_destroy(psh_world_draft *d) {
-    if (!d)
-        return;
-    pshi_world_lists_free(d->env, &d->lists);
-    psh_schema_unref(d->schema);
-    pshi_free(d->env, d);
-}
-
-psh_status psh_world_draft_add_partition(psh_world_draft *d, const psh_partition *p) {
-    pshi_world_lists *l;
-    void *items;
-    psh_status st;
-
-    if (!d || !p)
-        return PSH_E_INVALID;
-    l = &d->lists;
-    items = l->partitions;
-    st = pshi_reserve(d->env, &items, &l->partition_cap, l->partition_count + 1, sizeof *p);
-    l->partitions = items;
-    if (st == PSH_OK)
-        l->partitions[l->partition_count++] = *p;
-    return st;
-}
-
-psh_status psh_world_draft_add_tier(psh_world_draft *d, const psh_tier_info *t) {
-    pshi_world_lists *l;
-    void *items;
-    psh_status st;
-
-    if (!d || !t)
-        return PSH_E_INVALID;
-    l = &d->lists;
-    items = l->tiers;
-    st = pshi_reserve(d->env, &items, &l->tier_cap, l->tier_count + 1, sizeof *t);
-    l->tiers = items;
-    if (st == PSH_OK)
-        l->tiers[l->tier_count++] = *t;
-    return st;
-}
-
-psh_status psh_world_draft_add_view(psh_world_draft *d, psh_view *v) {
-    pshi_world_lists *l;
-    void *items;
-    psh_status st;
-
-    if (!d || !v)
-        return PSH_E_INVALID;
-    l = &d->lists;
-    items = l->views;
-    st = pshi_reserve(d->env, &items, &l->view_cap, l->view_count + 1, sizeof *l->views);
-    l->views = items;
-    if (st == PSH_OK)
-        l->views[l->view_count++] = psh_view_ref(v);
-    return st;
-}
-
-psh_status psh_world_draft_add_view_part(psh_world_draft *d, const psh_view_part *p) {
-    pshi_world_lists *l;
-    void *items;
-    psh_status st;
-
-    if (!d || !p)
-        return PSH_E_INVALID;
-    l = &d->lists;
-    items = l->parts;
-    st = pshi_reserve(d->env, &items, &l->part_cap, l->part_count + 1, sizeof *p);
-    l->parts = items;
-    if (st == PSH_OK)
-        l->parts[l->part_count++] = *p;
-    return st;
-}
-
-psh_status psh_world_draft_add_replica(psh_world_draft *d, const psh_replica *r) {
-    pshi_world_lists *l;
-    void *items;
-    psh_status st;
-
-    if (!d || !r)
-        return PSH_E_INVALID;
-    l = &d->lists;
-    items = l->replicas;
-    st = pshi_reserve(d->env, &items, &l->replica_cap, l->replica_count + 1, sizeof *r);
-    l->replicas = items;
-    if (st == PSH_OK)
-        l->replicas[l->replica_count++] = *r;
-    return st;
-}
-
-psh_status psh_world_draft_add_assignment(psh_world_draft *d, const psh_assignment *a) {
-    pshi_world_lists *l;
-    void *items;
-    psh_status st;
-
-    if (!d || !a)
-        return PSH_E_INVALID;
-    l = &d->lists;
-    items = l->assignments;
-    st = pshi_reserve(d->env, &items, &l->assignment_cap, l->assignment_count + 1, sizeof *a);
-    l->assignments = items;
-    if (st == PSH_OK)
-        l->assignments[l->assignment_count++] = *a;
-    return st;
-}
 
 psh_world *psh_world_ref(psh_world *w) {
     pshi_ref_get(&w->refs);
     return w;
 }
 
+static void release_table(psh_env *env, pshi_table_index *t) {
+    pshi_radix_free(env, &t->spans);
+    pshi_radix_free(env, &t->assignments);
+    if (t->quarantined && pshi_ref_put(&t->quarantined->refs))
+        pshi_free(env, t->quarantined);
+}
+
 void psh_world_unref(psh_world *w) {
+    size_t i;
+
     if (!w || !pshi_ref_put(&w->refs))
         return;
-    pshi_world_lists_free(w->env, &w->lists);
-    pshi_free(w->env, w->spans);
-    pshi_free(w->env, w->owners);
-    pshi_free(w->env, w->owner_arcs);
+    for (i = 0; i < w->table_count; i++)
+        release_table(w->env, &w->tables[i]);
     pshi_free(w->env, w->tables);
-    pshi_free(w->env, w->views_by_table);
-    pshi_free(w->env, w->part_facts);
-    pshi_free(w->env, w->part_solid);
-    pshi_free(w->env, w->part_groups);
-    pshi_free(w->env, w->part_first);
-    pshi_idmap_free(w->env, &w->ids);
-    pshi_free(w->env, w->tenants);
+    pshi_radix_free(w->env, &w->ids);
+    pshi_radix_free(w->env, &w->replicas);
+    pshi_part_facts_release(w->env, w->part_facts);
+    pshi_world_rest_release(w->env, w->rest);
     psh_schema_unref(w->schema);
     pshi_free(w->env, w);
 }
@@ -179,154 +46,207 @@ psh_schema *psh_world_schema(const psh_world *w) {
 }
 
 size_t psh_world_partition_count(const psh_world *w) {
-    return w->lists.partition_count;
+    return w->partition_count;
 }
 
+int64_t pshi_table_interval(const pshi_table_index *t, int64_t time) {
+    int64_t past;
+    pshi_i128 far, n;
+
+    if (!pshi_sub_i64(time, t->origin, &past))
+        return pshi_floor_div(past, t->width);
+    far = (pshi_i128)time - t->origin;
+    n = far / t->width - (far % t->width < 0);
+    return n > INT64_MAX ? INT64_MAX : n < INT64_MIN ? INT64_MIN : (int64_t)n;
+}
+
+void pshi_spans_seek(const pshi_table_index *t, int64_t from, pshi_radix_walk *walk) {
+    pshi_radix_seek(walk, &t->spans, pshi_interval_key(pshi_table_interval(t, from)));
+}
+
+const pshi_span *pshi_spans_next(pshi_radix_walk *walk, int64_t to) {
+    const pshi_radix_entry *e = pshi_radix_next(walk);
+    const pshi_span *s = e ? e->value.block : NULL;
+
+    return s && s->time_from < to ? s : NULL;
+}
+
+/* The last table whose counter, at `field`, is not above i: the one that holds number i. */
+#define TABLE_OF(w, field, i, out) \
+    do { \
+        size_t low_ = 0, high_ = (w)->table_count - 1, mid_; \
+        while (low_ < high_) { \
+            mid_ = low_ + (high_ - low_ + 1) / 2; \
+            if ((w)->tables[mid_].field <= (i)) \
+                low_ = mid_; \
+            else \
+                high_ = mid_ - 1; \
+        } \
+        (out) = &(w)->tables[low_]; \
+    } while (0)
+
 const psh_partition *psh_world_partition(const psh_world *w, size_t i) {
-    return i < w->lists.partition_count ? &w->lists.partitions[i] : NULL;
+    const pshi_radix_entry *e;
+    const pshi_table_index *t;
+    size_t at = 0;
+
+    if (i >= w->partition_count)
+        return NULL;
+    if (i >= w->planned) {
+        TABLE_OF(w, quarantine_first, i - w->planned, t);
+        return t->quarantined->partitions;
+    }
+    TABLE_OF(w, partition_first, i, t);
+    e = pshi_radix_select(&t->spans, i - t->partition_first, &at);
+    return e ? &((const pshi_span *)e->value.block)->partitions[at] : NULL;
 }
 
 const psh_partition *psh_world_find_partition(const psh_world *w, uint64_t id) {
-    uint32_t i = id ? pshi_idmap_find(&w->ids, id) : PSH_NONE;
-
-    return i == PSH_NONE ? NULL : &w->lists.partitions[i];
-}
-
-size_t pshi_world_first_span(const psh_world *w, uint32_t table, int64_t time) {
-    size_t low = 0, high = w->span_count, mid;
+    const pshi_radix_entry *e = pshi_radix_find(&w->ids, id);
     const pshi_span *s;
+    uint32_t i, k;
 
-    while (low < high) {
-        mid = low + (high - low) / 2;
-        s = &w->spans[mid];
-        if (s->table < table || (s->table == table && s->time_from < time))
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    return low;
-}
-
-/* The span that holds a time, or NULL. Spans of a table do not overlap. */
-static const pshi_span *span_of(const psh_world *w, uint32_t table, int64_t time) {
-    const pshi_table_index *t;
-    const pshi_span *s;
-    size_t i;
-
-    if (table >= psh_schema_table_count(w->schema))
+    if (!e)
         return NULL;
-    t = &w->tables[table];
-    if (t->span_first == t->span_end || time < w->spans[t->span_first].time_from)
-        return NULL;
-    /* Where no interval is missing, the time tells the span. */
-    i = (size_t)(((uint64_t)time - (uint64_t)w->spans[t->span_first].time_from) / (uint64_t)t->width);
-    if (i < t->span_end - t->span_first) {
-        s = &w->spans[t->span_first + i];
-        if (s->time_from <= time && time < s->time_to)
-            return s;
-    }
-    i = pshi_world_first_span(w, table, pshi_time_add(time, 1));
-    s = &w->spans[i - 1]; /* the first begins at or before the time */
-    return time < s->time_to ? s : NULL;
+    if (!e->weight)
+        return w->tables[e->extra].quarantined->partitions;
+    s = pshi_table_span(&w->tables[e->extra], (int64_t)e->value.number);
+    k = e->weight - 1 < s->count ? e->weight - 1 : 0;
+    for (i = 0; i < s->count && s->partitions[k].id != id; i++)
+        k = k + 1 < s->count ? k + 1 : 0;
+    return &s->partitions[k];
 }
 
 const psh_partition *psh_world_locate(const psh_world *w, uint32_t table, int64_t time, uint64_t point) {
-    const pshi_span *s = span_of(w, table, time);
-    size_t low, high, mid;
+    const pshi_span *s;
 
-    if (!s || s->owner_first == s->owner_end)
+    if (table >= w->table_count)
         return NULL;
-    /* Owners leave no gap and do not overlap: the last that begins at or before the point holds it. */
-    low = s->owner_first;
-    high = s->owner_end - 1;
-    while (low < high) {
-        mid = low + (high - low + 1) / 2;
-        if (w->owner_arcs[mid] <= point)
-            low = mid;
-        else
-            high = mid - 1;
-    }
-    return &w->lists.partitions[w->owners[low]];
+    s = pshi_table_span(&w->tables[table], pshi_table_interval(&w->tables[table], time));
+    return s ? pshi_span_locate(s, point) : NULL;
 }
 
 void psh_world_partitions_between(
     const psh_world *w, uint32_t table, int64_t from, int64_t to, size_t *first, size_t *end) {
-    size_t a = pshi_world_first_span(w, table, from), b = pshi_world_first_span(w, table, to);
+    const pshi_table_index *t;
+    uint64_t last;
 
     *first = *end = 0;
-    if (from >= to)
+    if (from >= to || table >= w->table_count)
         return;
-    if (a > 0 && w->spans[a - 1].table == table && w->spans[a - 1].time_to > from)
-        a--;
-    if (a >= b)
+    t = &w->tables[table];
+    last = pshi_interval_key(pshi_table_interval(t, to - 1));
+    *first = pshi_radix_rank(&t->spans, pshi_interval_key(pshi_table_interval(t, from)));
+    *end = last < UINT64_MAX ? pshi_radix_rank(&t->spans, last + 1) : pshi_radix_weight(&t->spans);
+    if (*first == *end) {
+        *first = *end = 0;
         return;
-    *first = w->spans[a].first;
-    *end = w->spans[b - 1].end;
+    }
+    *first += t->partition_first;
+    *end += t->partition_first;
+}
+
+void pshi_partitions_begin(const psh_world *w, pshi_partition_walk *walk) {
+    *walk = (pshi_partition_walk){ .world = w };
+}
+
+/* The next span; quarantines come when all tables are through. */
+static const pshi_span *next_span(pshi_partition_walk *walk) {
+    const psh_world *w = walk->world;
+    const pshi_radix_entry *e;
+
+    for (;;) {
+        e = pshi_radix_next(&walk->spans);
+        if (e)
+            return e->value.block;
+        if (walk->table == w->table_count)
+            return NULL;
+        pshi_radix_seek(&walk->spans, &w->tables[walk->table++].spans, 0);
+    }
+}
+
+const psh_partition *pshi_partitions_next(pshi_partition_walk *walk) {
+    const psh_world *w = walk->world;
+
+    if (walk->span && walk->at < walk->span->count)
+        return &walk->span->partitions[walk->at++];
+    walk->at = 0;
+    walk->span = walk->quarantines ? NULL : next_span(walk);
+    if (!walk->span && !walk->quarantines) {
+        walk->quarantines = 1;
+        walk->table = 0;
+    }
+    while (!walk->span && walk->table < w->table_count)
+        walk->span = w->tables[walk->table++].quarantined;
+    return walk->span ? &walk->span->partitions[walk->at++] : NULL;
 }
 
 size_t psh_world_tier_count(const psh_world *w) {
-    return w->lists.tier_count;
+    return w->rest->lists.tier_count;
 }
 
 const psh_tier_info *psh_world_tier(const psh_world *w, size_t i) {
-    return i < w->lists.tier_count ? &w->lists.tiers[i] : NULL;
+    return i < w->rest->lists.tier_count ? &w->rest->lists.tiers[i] : NULL;
 }
 
 size_t psh_world_view_count(const psh_world *w) {
-    return w->lists.view_count;
+    return w->rest->lists.view_count;
 }
 
 psh_view *psh_world_view(const psh_world *w, size_t i) {
-    return i < w->lists.view_count ? w->lists.views[i] : NULL;
+    return i < w->rest->lists.view_count ? w->rest->lists.views[i] : NULL;
 }
 
 const psh_view_part *psh_world_view_parts(const psh_world *w, size_t i, size_t *count) {
+    const pshi_world_rest *r = w->rest;
+
     *count = 0;
-    if (i >= w->lists.view_count)
+    if (i >= r->lists.view_count)
         return NULL;
-    *count = w->part_first[i + 1] - w->part_first[i];
-    return w->lists.parts + w->part_first[i];
+    *count = r->part_first[i + 1] - r->part_first[i];
+    return r->lists.parts + r->part_first[i];
 }
 
 size_t psh_world_replica_count(const psh_world *w) {
-    return w->lists.replica_count;
+    return pshi_radix_weight(&w->replicas);
 }
 
 const psh_replica *psh_world_replica(const psh_world *w, size_t i) {
-    return i < w->lists.replica_count ? &w->lists.replicas[i] : NULL;
-}
+    size_t at = 0;
+    const pshi_radix_entry *e = pshi_radix_select(&w->replicas, i, &at);
 
-/* The first replica of this partition or of a later one. */
-static size_t first_replica(const psh_world *w, uint64_t partition) {
-    size_t low = 0, high = w->lists.replica_count, mid;
-
-    while (low < high) {
-        mid = low + (high - low) / 2;
-        if (w->lists.replicas[mid].partition < partition)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    return low;
+    return e ? &((const pshi_copies *)e->value.block)->copies[at] : NULL;
 }
 
 const psh_replica *psh_world_replicas(const psh_world *w, uint64_t partition, size_t *count) {
-    size_t first = first_replica(w, partition), end = first;
+    const pshi_radix_entry *e = pshi_radix_find(&w->replicas, partition);
 
-    while (end < w->lists.replica_count && w->lists.replicas[end].partition == partition)
-        end++;
-    *count = end - first;
-    return *count ? &w->lists.replicas[first] : NULL;
+    *count = e ? e->weight : 0;
+    return e ? ((const pshi_copies *)e->value.block)->copies : NULL;
 }
 
 size_t psh_world_assignment_count(const psh_world *w) {
-    return w->lists.assignment_count;
+    return w->assignment_count;
 }
 
 const psh_assignment *psh_world_assignment(const psh_world *w, size_t i) {
-    return i < w->lists.assignment_count ? &w->lists.assignments[i] : NULL;
+    const pshi_radix_entry *e;
+    const pshi_table_index *t;
+    size_t at = 0;
+
+    if (i >= w->assignment_count)
+        return NULL;
+    TABLE_OF(w, assignment_first, i, t);
+    e = pshi_radix_select(&t->assignments, i - t->assignment_first, &at);
+    return e ? &((const pshi_moves *)e->value.block)->moves[at] : NULL;
 }
 
-int pshi_world_has_assignments(const psh_world *w) {
-    return w->lists.assignment_count > 0;
+const psh_assignment *pshi_world_assignments(
+    const psh_world *w, uint32_t table, uint64_t tenant, size_t *count) {
+    const pshi_radix_entry *e = NULL;
+
+    if (table < w->table_count)
+        e = pshi_radix_find(&w->tables[table].assignments, tenant);
+    *count = e ? e->weight : 0;
+    return e ? ((const pshi_moves *)e->value.block)->moves : NULL;
 }

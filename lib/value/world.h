@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/** @file value/world.h  The world from inside: its arrays; partitions and tiers as bytes. */
+/** @file value/world.h  The world from inside: its parts, how it is made; partitions, replicas, tiers as bytes. */
 #ifndef PSHI_VALUE_WORLD_H
 #define PSHI_VALUE_WORLD_H
 
@@ -9,6 +9,7 @@
 #include "base/cursor.h"
 #include "base/ref.h"
 #include "ds/idmap.h"
+#include "ds/radix.h"
 #include "value/query.h"
 
 /* Encoded sizes of the shortest: they bound counts on load. */
@@ -35,12 +36,16 @@ psh_status pshi_tier_info_check(const psh_tier_info *t, psh_error *err);
 void pshi_tier_info_put(pshi_writer *w, const psh_tier_info *t);
 /** Reads without pshi_tier_info_check. */
 void pshi_tier_info_get(pshi_cursor *c, psh_tier_info *out);
+/** One line. */
+void pshi_tier_info_text(pshi_writer *w, const psh_tier_info *t);
 
 /** @return PSH_OK, PSH_E_INVALID; that its view is there is the world's to check. */
 psh_status pshi_view_part_check(const psh_view_part *p, psh_error *err);
 void pshi_view_part_put(pshi_writer *w, const psh_view_part *p);
 /** Reads without pshi_view_part_check. */
 void pshi_view_part_get(pshi_cursor *c, psh_view_part *out);
+/** One line. */
+void pshi_view_part_text(pshi_writer *w, const psh_view_part *p);
 
 /** @return PSH_OK, PSH_E_INVALID; that its partition is there and owns keys is the world's to check. */
 psh_status pshi_replica_check(const psh_replica *r, psh_error *err);
@@ -58,7 +63,7 @@ void pshi_assignment_get(pshi_cursor *c, psh_assignment *out);
 /** One line. */
 void pshi_assignment_text(pshi_writer *w, const psh_assignment *a);
 
-/** What a draft gathers and a world holds. */
+/** What a draft gathers. */
 typedef struct pshi_world_lists {
     psh_partition *partitions;
     size_t partition_count, partition_cap;
@@ -82,26 +87,79 @@ struct psh_world_draft {
     psh_schema *schema; /* a reference */
     uint64_t epoch;
     int64_t now;
-    pshi_world_lists lists;
+    pshi_world_lists lists; /* added */
+    psh_world *base;        /* a reference; NULL: none */
+    int forgets;            /* the base's tiers, views and view parts are not taken */
+    uint64_t *removed;      /* ids of the base's partitions */
+    size_t removed_count, removed_cap;
+    psh_replica *lifted;    /* replicas of the base that are taken out: partition and node */
+    size_t lifted_count, lifted_cap;
+    pshi_idmap gone;        /* ids of both: nothing is taken out twice */
 };
 
-/** One interval of one table: its partitions and, among them, its owners. */
+/** The partitions of one interval of a table, or its quarantine. One block, never changed, shared by worlds. */
 typedef struct pshi_span {
+    pshi_ref refs;
+    uint32_t table;
+    int64_t interval;
     int64_t time_from;
     int64_t time_to;
-    uint32_t table;
-    uint32_t first, end;             /* into partitions */
-    uint32_t owner_first, owner_end; /* into owners */
+    uint32_t count;
+    uint32_t owner_count;
+    const psh_partition *partitions; /* Shape [count], by (arc_first, id) */
+    const uint32_t *owners;          /* Shape [owner_count]: which of them own keys; NULL: all */
+    uint64_t last_position;          /* the latest write */
+    uint32_t active;                 /* 1: one still takes writes */
+    uint32_t padded;                 /* arcs, filled up to whole blocks */
+    uint64_t arcs[];                 /* Shape [padded]: where the owners' arcs begin; behind them UINT64_MAX */
 } pshi_span;
 
-/** What routing asks of a table, found once. */
+/** Gives partitions in order, one a call; NULL at the end. Starts over when `again` is not 0. */
+typedef const psh_partition *(*pshi_span_source)(void *user, int again);
+/** Copies what the source gives: one partition at least. @return with one reference, or NULL. */
+pshi_span *pshi_span_create(psh_env *env, pshi_span_source source, void *user);
+/** @return its owner of a point, or NULL if it has no owners. They must cover the ring. */
+const psh_partition *pshi_span_locate(const pshi_span *s, uint64_t point);
+/** @return owner i of owner_count. */
+static inline const psh_partition *pshi_span_owner(const pshi_span *s, size_t i) {
+    return &s->partitions[s->owners ? s->owners[i] : i];
+}
+
+/** Replicas of one partition, by node. One block, shared by worlds. */
+typedef struct pshi_copies {
+    pshi_ref refs;
+    uint32_t count;
+    psh_replica copies[];
+} pshi_copies;
+
+/** Assignments of one tenant in one table, by `from`. One block, shared by worlds. */
+typedef struct pshi_moves {
+    pshi_ref refs;
+    uint32_t count;
+    psh_assignment moves[];
+} pshi_moves;
+
+/** Intervals as keys of a map: their order is kept. */
+static inline uint64_t pshi_interval_key(int64_t interval) {
+    return (uint64_t)interval ^ UINT64_C(1) << 63;
+}
+
+/** What a world knows of one table. */
 typedef struct pshi_table_index {
     int64_t from; /* there can be rows in [from, to): of owners, in quarantine's intervals, in views that */
     int64_t to;   /* outlive their base; to < from: nowhere */
-    int64_t width; /* of its intervals */
-    size_t span_first, span_end; /* into spans */
+    int64_t origin; /* of its intervals, */
+    int64_t width;  /* and how long they are */
+    pshi_radix spans;       /* from pshi_interval_key to pshi_span; weight: its partitions */
+    pshi_radix assignments; /* from tenant to pshi_moves; weight: how many */
+    pshi_span *quarantined; /* of its quarantine, a reference; NULL: none */
+    const psh_partition *quarantine; /* the quarantine if it holds rows, else NULL */
+    const pshi_span *first_owned, *last_owned; /* the outermost spans with owners, borrowed; NULL: none */
+    size_t partition_first;  /* partitions of all tables before, without quarantines */
+    size_t quarantine_first; /* quarantines of all tables before */
+    size_t assignment_first; /* assignments of all tables before */
     size_t view_first, view_end; /* into views_by_table */
-    uint32_t quarantine;         /* its index if it holds rows, else PSH_NONE */
+    int64_t view_from, view_to;  /* of views that outlive their base */
 } pshi_table_index;
 
 /** A view as routing first looks at it: most are refused by what stands here. */
@@ -112,45 +170,113 @@ typedef struct pshi_view_index {
     size_t view; /* its index */
 } pshi_view_index;
 
+/** Tiers, views and view parts: what does not depend on partitions. Never changed, shared by worlds. */
+typedef struct pshi_world_rest {
+    pshi_ref refs;
+    uint32_t reserved;
+    pshi_world_lists lists; /* tiers by (node, tier), views by id, parts by (view, time_from, node); else empty */
+    pshi_view_index *views_by_table; /* by (table, id) */
+    uint64_t *part_groups;  /* Shape [part_count + 1]: groups of all parts before */
+    size_t *part_first;     /* Shape [view_count + 1]: where a view's parts begin */
+} pshi_world_rest;
+
 /* Of a view part: */
 #define PSHI_PART_SETTLED 1u /* its interval is over, and it holds every change there was: serves for ever */
 #define PSHI_PART_OWNED 2u   /* there are rows below it, or the view outlives them */
 
+/** What the partitions say of view parts. Never changed, shared by worlds. */
+typedef struct pshi_part_facts {
+    pshi_ref refs;
+    uint32_t reserved;
+    size_t *solid;  /* of each part: one behind the last that follows without a gap, settled, on its node */
+    uint8_t *facts; /* PSHI_PART_* of each part */
+} pshi_part_facts;
+
 struct psh_world {
     psh_env *env;
     pshi_ref refs;
+    uint32_t reserved;
     psh_schema *schema; /* a reference */
     uint64_t epoch;
     int64_t time;
-    pshi_world_lists lists; /* partitions by (table, interval, arc_first, id), quarantines last; tiers by (node,
-                               tier); views by id; parts by (view, time_from, node);
-                               replicas by (partition, node); assignments by (table, tenant, from) */
-    pshi_span *spans;       /* by (table, interval) */
-    size_t span_count;
-    uint32_t *owners;       /* indexes of partitions that own keys, in their order */
-    uint64_t *owner_arcs;   /* where their arcs begin */
-    pshi_table_index *tables; /* Shape [tables of the schema] */
-    pshi_view_index *views_by_table; /* by (table, id) */
-    uint8_t *part_facts;    /* PSHI_PART_* of each part */
-    size_t *part_solid;     /* of each part: one behind the last that follows without a gap, settled, on its node */
-    uint64_t *part_groups;  /* Shape [part_count + 1]: groups of all parts before */
-    size_t *part_first;     /* Shape [view_count + 1]: where a view's parts begin */
-    pshi_idmap ids;         /* from partition id to index */
-    uint32_t *tenants;      /* open addressing by (table, tenant): the first of its assignments, or PSH_NONE */
-    size_t tenant_mask;     /* slots - 1; 0: there are none */
+    pshi_table_index *tables; /* Shape [table_count] */
+    size_t table_count;
+    size_t planned;           /* partitions without quarantines */
+    size_t partition_count;
+    size_t assignment_count;
+    pshi_radix ids;      /* from id to interval as number; extra: table; weight: 0 for a quarantine, else one more
+                            than where it was first put in its span: a hint */
+    pshi_radix replicas; /* from partition id to pshi_copies; weight: how many */
+    pshi_world_rest *rest;       /* a reference */
+    pshi_part_facts *part_facts; /* a reference */
 };
 
 /** The assignments of a tenant by `from`; *count = 0 if it has none. Borrowed. */
 const psh_assignment *pshi_world_assignments(
     const psh_world *w, uint32_t table, uint64_t tenant, size_t *count);
-int pshi_world_has_assignments(const psh_world *w);
+static inline int pshi_world_has_assignments(const psh_world *w) {
+    return w->assignment_count > 0;
+}
+/** The interval of a table that holds a time, cut to the ends of int64. */
+int64_t pshi_table_interval(const pshi_table_index *t, int64_t time);
+/** The span of an interval, or NULL. */
+static inline const pshi_span *pshi_table_span(const pshi_table_index *t, int64_t interval) {
+    const pshi_radix_entry *e = pshi_radix_find(&t->spans, pshi_interval_key(interval));
 
-/** Checks and indexes what the sorted lists say of replicas and assignments. @return PSH_OK, _INVALID, _NOMEM. */
-psh_status pshi_world_check_replicas(const psh_world *w, psh_error *err);
-psh_status pshi_world_index_assignments(psh_world *w, psh_error *err);
-/** Fills the fields from `tables` to `part_groups` of a world that is else whole. @return PSH_OK, PSH_E_NOMEM. */
-psh_status pshi_world_index(psh_world *w);
-/** The first span of a later table, or of this one that begins at or after `time`. */
-size_t pshi_world_first_span(const psh_world *w, uint32_t table, int64_t time);
+    return e ? e->value.block : NULL;
+}
+/** Stands before the first span of a table that ends after `from`. */
+void pshi_spans_seek(const pshi_table_index *t, int64_t from, pshi_radix_walk *walk);
+/** @return the next span, or NULL when none is left that begins before `to`. */
+const pshi_span *pshi_spans_next(pshi_radix_walk *walk, int64_t to);
+
+/** All partitions in their order. */
+typedef struct pshi_partition_walk {
+    const psh_world *world;
+    pshi_radix_walk spans;
+    const pshi_span *span;
+    uint32_t table; /* the next one */
+    uint32_t at;    /* the next in the span */
+    int quarantines;
+} pshi_partition_walk;
+
+void pshi_partitions_begin(const psh_world *w, pshi_partition_walk *walk);
+/** @return the next one, or NULL. */
+const psh_partition *pshi_partitions_next(pshi_partition_walk *walk);
+
+/* The steps of psh_world_create; each returns PSH_OK, PSH_E_INVALID, PSH_E_NOMEM. */
+
+/** A span that differs from the base's. */
+typedef struct pshi_touched {
+    uint32_t table;
+    uint32_t quarantine;
+    int64_t interval;
+    const pshi_span *before; /* borrowed from the base; NULL: new */
+    const pshi_span *after;  /* borrowed from the world; NULL: gone */
+} pshi_touched;
+
+/** A world being made. */
+typedef struct pshi_making {
+    psh_world *world;
+    const psh_world_draft *draft;
+    pshi_touched *touched; /* in the order of partitions */
+    size_t touched_count;
+} pshi_making;
+
+psh_status pshi_make_partitions(pshi_making *m, psh_error *err);
+psh_status pshi_make_replicas(pshi_making *m, psh_error *err);
+psh_status pshi_make_assignments(pshi_making *m, psh_error *err);
+psh_status pshi_make_rest(pshi_making *m, psh_error *err);
+/** Last: what tables and view parts need of the others. */
+psh_status pshi_make_index(pshi_making *m);
+void pshi_world_rest_release(psh_env *env, pshi_world_rest *r);
+void pshi_part_facts_release(psh_env *env, pshi_part_facts *f);
+
+/* Orders. */
+int pshi_partition_compare(const psh_partition *a, const psh_partition *b);
+int pshi_replica_compare(const void *a, const void *b);
+int pshi_tier_info_compare(const void *a, const void *b);
+int pshi_view_compare(const void *a, const void *b);
+int pshi_view_part_compare(const void *a, const void *b);
 
 #endif

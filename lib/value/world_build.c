@@ -1,154 +1,227 @@
 /* SPDX-License-Identifier: MIT */
-/* From a draft to a world: copy, sort, check the invariants, index. */
+/* From a draft to a world: its partitions, as changes of the world it begins from. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/env.h"
 #include "base/error.h"
-#include "base/hash.h"
-#include "value/view.h"
+#include "value/schema.h"
 #include "value/world.h"
 
 static int order_of(uint64_t a, uint64_t b) {
     return a < b ? -1 : a > b;
 }
 
-static int order_of_times(int64_t a, int64_t b) {
-    return a < b ? -1 : a > b;
-}
-
-static int compare_partitions(const void *x, const void *y) {
-    const psh_partition *a = x, *b = y;
+int pshi_partition_compare(const psh_partition *a, const psh_partition *b) {
     int c = order_of(a->flags & PSH_PARTITION_QUARANTINE, b->flags & PSH_PARTITION_QUARANTINE);
 
     c = c ? c : order_of(a->table, b->table);
-    c = c ? c : order_of_times(a->interval, b->interval);
+    if (a->flags & b->flags & PSH_PARTITION_QUARANTINE)
+        return c ? c : order_of(a->id, b->id);
+    c = c ? c : order_of(pshi_interval_key(a->interval), pshi_interval_key(b->interval));
     c = c ? c : order_of(a->arc_first, b->arc_first);
     return c ? c : order_of(a->id, b->id);
 }
 
-static int compare_tiers(const void *x, const void *y) {
-    const psh_tier_info *a = x, *b = y;
-    int c = order_of(a->node, b->node);
+/* One change: a partition added, or one of the base taken out. */
+typedef struct change {
+    const psh_partition *p;
+    uint32_t removes;
+    uint32_t undone; /* it removes what is added again */
+} change;
 
-    return c ? c : order_of(a->tier, b->tier);
+/* What is removed comes before what is added in its place. */
+static int compare_changes(const void *x, const void *y) {
+    const change *a = x, *b = y;
+    int c = pshi_partition_compare(a->p, b->p);
+
+    return c ? c : (int)b->removes - (int)a->removes;
 }
 
-static int compare_views(const void *x, const void *y) {
-    psh_view *const *a = x, *const *b = y;
-
-    return order_of(psh_view_id(*a), psh_view_id(*b));
+static int is_quarantine(const psh_partition *p) {
+    return (p->flags & PSH_PARTITION_QUARANTINE) != 0;
 }
 
-static int compare_parts(const void *x, const void *y) {
-    const psh_view_part *a = x, *b = y;
-    int c = order_of(a->view, b->view);
-
-    c = c ? c : order_of_times(a->time_from, b->time_from);
-    return c ? c : order_of(a->node, b->node);
+static int same_span(const psh_partition *a, const psh_partition *b) {
+    return a->table == b->table && is_quarantine(a) == is_quarantine(b) &&
+           (is_quarantine(a) || a->interval == b->interval);
 }
 
-static int compare_replicas(const void *x, const void *y) {
-    const psh_replica *a = x, *b = y;
-    int c = order_of(a->partition, b->partition);
+static psh_status list_changes(const pshi_making *m, change *changes, psh_error *err) {
+    const pshi_world_lists *l = &m->draft->lists;
+    size_t n = 0, i;
+    int sorted = 1;
+    psh_status st;
 
-    return c ? c : order_of(a->node, b->node);
-}
-
-static int compare_assignments(const void *x, const void *y) {
-    const psh_assignment *a = x, *b = y;
-    int c = order_of(a->table, b->table);
-
-    c = c ? c : order_of(a->tenant, b->tenant);
-    return c ? c : order_of_times(a->from, b->from);
-}
-
-/* @return a copy of n elements in order, or NULL. */
-static void *copy_sorted(
-    psh_env *env, const void *from, size_t n, size_t size, int (*compare)(const void *, const void *)) {
-    void *to = pshi_calloc(env, n, size);
-
-    if (to && n) {
-        memcpy(to, from, n * size);
-        qsort(to, n, size, compare);
+    for (i = 0; i < m->draft->removed_count; i++)
+        changes[n++] = (change){ psh_world_find_partition(m->draft->base, m->draft->removed[i]), 1, 0 };
+    for (i = 0; i < l->partition_count; i++)
+        changes[n++] = (change){ &l->partitions[i], 0, 0 };
+    for (i = 1; i < n && sorted; i++)
+        sorted = compare_changes(&changes[i - 1], &changes[i]) <= 0;
+    if (!sorted)
+        qsort(changes, n, sizeof *changes, compare_changes);
+    for (i = 0; i < n; i++) {
+        st = changes[i].removes ? PSH_OK : pshi_partition_check(m->world->schema, changes[i].p, err);
+        if (st != PSH_OK)
+            return st;
     }
-    return to;
-}
-
-static psh_status copy_lists(psh_world *w, const pshi_world_lists *from) {
-    pshi_world_lists *to = &w->lists;
-    size_t i;
-
-    to->partitions = copy_sorted(
-        w->env, from->partitions, from->partition_count, sizeof *to->partitions, compare_partitions);
-    to->tiers = copy_sorted(w->env, from->tiers, from->tier_count, sizeof *to->tiers, compare_tiers);
-    to->views = copy_sorted(w->env, from->views, from->view_count, sizeof *to->views, compare_views);
-    to->parts = copy_sorted(w->env, from->parts, from->part_count, sizeof *to->parts, compare_parts);
-    to->replicas = copy_sorted(
-        w->env, from->replicas, from->replica_count, sizeof *to->replicas, compare_replicas);
-    to->assignments = copy_sorted(
-        w->env, from->assignments, from->assignment_count, sizeof *to->assignments, compare_assignments);
-    if (!to->replicas || !to->assignments)
-        return PSH_E_NOMEM;
-    to->replica_count = from->replica_count;
-    to->assignment_count = from->assignment_count;
-    if (!to->partitions || !to->tiers || !to->views || !to->parts)
-        return PSH_E_NOMEM;
-    to->partition_count = from->partition_count;
-    to->tier_count = from->tier_count;
-    to->view_count = from->view_count;
-    to->part_count = from->part_count;
-    for (i = 0; i < to->view_count; i++)
-        psh_view_ref(to->views[i]);
     return PSH_OK;
 }
 
-static psh_status index_partition_ids(psh_world *w, psh_error *err) {
-    psh_status st = pshi_idmap_reserve(w->env, &w->ids, w->lists.partition_count);
+static int has_partition(const pshi_span *s, const psh_partition *p) {
+    uint32_t low = 0, high = s ? s->count : 0, mid;
+
+    while (low < high) {
+        mid = low + (high - low) / 2;
+        if (pshi_partition_compare(&s->partitions[mid], p) < 0)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return s && low < s->count && pshi_partition_compare(&s->partitions[low], p) == 0;
+}
+
+/* Id and replicas of one that goes. */
+static psh_status take_out(psh_world *w, change *c, const change *next) {
+    psh_status st = pshi_radix_remove(w->env, &w->replicas, c->p->id);
+
+    if (st == PSH_E_NOMEM)
+        return st;
+    c->undone = next && pshi_partition_compare(c->p, next->p) == 0;
+    return c->undone ? PSH_OK : pshi_radix_remove(w->env, &w->ids, c->p->id);
+}
+
+/* Partitions of the base that are replaced have their id already. */
+static psh_status bring_in(psh_world *w, const change *c, size_t place, const pshi_span *before) {
+    pshi_radix_entry e = { c->p->id, { .number = (uint64_t)c->p->interval }, 0, c->p->table };
+
+    if (pshi_radix_find(&w->ids, e.key))
+        return has_partition(before, c->p) ? PSH_OK : PSH_E_INVALID;
+    e.weight = is_quarantine(c->p) ? 0 : (uint32_t)place + 1;
+    return pshi_radix_put(w->env, &w->ids, &e);
+}
+
+static psh_status change_ids(
+    psh_world *w, change *changes, size_t first, size_t end, const pshi_span *before, psh_error *err) {
+    psh_status st = PSH_OK;
+    change *c;
     size_t i;
 
-    for (i = 0; st == PSH_OK && i < w->lists.partition_count; i++) {
-        st = pshi_partition_check(w->schema, &w->lists.partitions[i], err);
-        if (st != PSH_OK)
-            return st;
-        if (pshi_idmap_find(&w->ids, w->lists.partitions[i].id) != PSH_NONE)
-            return pshi_fail_at(err, PSH_E_INVALID, "partitions", i, "two partitions have its id");
-        st = pshi_idmap_put(w->env, &w->ids, w->lists.partitions[i].id, (uint32_t)i);
+    for (i = first; st == PSH_OK && i < end; i++) {
+        c = &changes[i];
+        if (c->removes) {
+            st = take_out(w, c, i + 1 < end ? c + 1 : NULL);
+            continue;
+        }
+        if (i > first && !c[-1].removes && pshi_partition_compare(c[-1].p, c->p) == 0)
+            st = PSH_E_INVALID;
+        else
+            st = bring_in(w, c, i - first, before);
+        if (st == PSH_E_INVALID)
+            return pshi_fail_at(err, st, "partitions", i, "two partitions have its id");
     }
     return st;
 }
 
-static int begins_span(const psh_world *w, size_t i) {
-    const psh_partition *p = &w->lists.partitions[i];
+/* A span as it was and its changes, merged. */
+typedef struct merge {
+    const pshi_span *before;
+    const change *first, *end;
+    const change *next;
+    uint32_t at;
+} merge;
 
-    return i == 0 || p[-1].table != p->table || p[-1].interval != p->interval;
+static const psh_partition *merged(void *user, int again) {
+    merge *m = user;
+    const psh_partition *old;
+    const change *c;
+    int order;
+
+    if (again) {
+        m->next = m->first;
+        m->at = 0;
+    }
+    for (;;) {
+        while (m->next < m->end && m->next->undone)
+            m->next++;
+        old = m->before && m->at < m->before->count ? &m->before->partitions[m->at] : NULL;
+        c = m->next < m->end ? m->next : NULL;
+        if (!old && !c)
+            return NULL;
+        order = !old ? 1 : !c ? -1 : pshi_partition_compare(old, c->p);
+        m->at += order <= 0;
+        m->next += order >= 0;
+        if (order < 0)
+            return old;
+        if (!c->removes)
+            return c->p;
+    }
 }
 
-/* Groups partitions, but for quarantines, by interval and lists the owners. */
-static psh_status index_spans(psh_world *w) {
-    size_t n = w->lists.partition_count, i;
-    const psh_partition *p = w->lists.partitions;
-    uint32_t owned = 0;
-    pshi_span *s = NULL;
+/* Takes the reference over, also when it fails. NULL takes the span out. */
+static psh_status set_span(psh_world *w, const psh_partition *p, const pshi_span *before, pshi_span *after) {
+    pshi_table_index *t = &w->tables[p->table];
+    pshi_radix_entry e = { pshi_interval_key(p->interval), { after }, after ? after->count : 0, 0 };
+    psh_status st;
 
-    w->spans = pshi_calloc(w->env, n, sizeof *w->spans);
-    w->owners = pshi_calloc(w->env, n, sizeof *w->owners);
-    w->owner_arcs = pshi_calloc(w->env, n, sizeof *w->owner_arcs);
-    if (!w->spans || !w->owners || !w->owner_arcs)
-        return PSH_E_NOMEM;
-    for (i = 0; i < n && !(p[i].flags & PSH_PARTITION_QUARANTINE); i++) {
-        if (begins_span(w, i)) {
-            s = &w->spans[w->span_count++];
-            *s = (pshi_span){ p[i].time_from, p[i].time_to, p[i].table, (uint32_t)i, 0, owned, 0 };
-        }
-        if (pshi_partition_owns(&p[i])) {
-            w->owner_arcs[owned] = p[i].arc_first;
-            w->owners[owned++] = (uint32_t)i;
-        }
-        s->end = (uint32_t)i + 1;
-        s->owner_end = owned;
+    if (is_quarantine(p)) {
+        if (t->quarantined && pshi_ref_put(&t->quarantined->refs))
+            pshi_free(w->env, t->quarantined);
+        t->quarantined = after;
+        return PSH_OK;
     }
-    return PSH_OK;
+    if (!after)
+        return before ? pshi_radix_remove(w->env, &t->spans, e.key) : PSH_OK;
+    st = pshi_radix_put(w->env, &t->spans, &e);
+    if (st != PSH_OK)
+        pshi_free(w->env, after);
+    return st;
+}
+
+static psh_status change_span(pshi_making *m, change *changes, size_t first, size_t end, psh_error *err) {
+    psh_world *w = m->world;
+    const psh_partition *p = changes[first].p;
+    const pshi_table_index *t = &w->tables[p->table];
+    const pshi_span *before = is_quarantine(p) ? t->quarantined : pshi_table_span(t, p->interval);
+    merge all = { before, changes + first, changes + end, NULL, 0 };
+    pshi_span *after = NULL;
+    psh_status st = change_ids(w, changes, first, end, before, err);
+
+    if (st != PSH_OK)
+        return st;
+    if (merged(&all, 1)) {
+        after = pshi_span_create(w->env, merged, &all);
+        if (!after)
+            return PSH_E_NOMEM;
+    }
+    st = set_span(w, p, before, after);
+    if (st == PSH_OK)
+        m->touched[m->touched_count++] = (pshi_touched){
+            p->table, (uint32_t)is_quarantine(p), p->interval, before, after };
+    return st;
+}
+
+/* Where the numbers of each table's partitions begin. */
+static void count_partitions(psh_world *w) {
+    size_t quarantines = 0, i;
+
+    w->planned = 0;
+    for (i = 0; i < w->table_count; i++) {
+        w->tables[i].partition_first = w->planned;
+        w->tables[i].quarantine_first = quarantines;
+        w->planned += pshi_radix_weight(&w->tables[i].spans);
+        quarantines += w->tables[i].quarantined != NULL;
+    }
+    w->partition_count = w->planned + quarantines;
+}
+
+static psh_status fail_arc(
+    const psh_world *w, const pshi_span *s, const psh_partition *p, psh_error *err, const char *text) {
+    const pshi_table_index *t = &w->tables[s->table];
+    size_t before = t->partition_first + pshi_radix_rank(&t->spans, pshi_interval_key(s->interval));
+
+    return pshi_fail_at(err, PSH_E_INVALID, "partitions", before + (size_t)(p - s->partitions), text);
 }
 
 /* The owners of one interval cover the ring once. */
@@ -156,210 +229,117 @@ static psh_status check_arcs(const psh_world *w, const pshi_span *s, psh_error *
     const psh_partition *p, *before = NULL;
     uint32_t i;
 
-    for (i = s->owner_first; i < s->owner_end; i++, before = p) {
-        p = &w->lists.partitions[w->owners[i]];
+    for (i = 0; i < s->owner_count; i++, before = p) {
+        p = pshi_span_owner(s, i);
         if (before && p->arc_first <= before->arc_last)
-            return pshi_fail_at(
-                err, PSH_E_INVALID, "partitions", w->owners[i], "its arc overlaps that of the owner before it");
+            return fail_arc(w, s, p, err, "its arc overlaps that of the owner before it");
         if (before ? p->arc_first != before->arc_last + 1 : p->arc_first != 0)
-            return pshi_fail_at(err, PSH_E_INVALID, "partitions", w->owners[i], "a gap on the ring before its arc");
+            return fail_arc(w, s, p, err, "a gap on the ring before its arc");
     }
     if (before && before->arc_last != UINT64_MAX)
-        return pshi_fail_at(
-            err, PSH_E_INVALID, "partitions", w->owners[s->owner_end - 1], "a gap on the ring behind its arc");
+        return fail_arc(w, s, before, err, "a gap on the ring behind its arc");
     return PSH_OK;
 }
 
-static psh_status check_tiers(const psh_world *w, psh_error *err) {
-    const psh_tier_info *t = w->lists.tiers;
-    psh_status st;
-    size_t i;
+static psh_status change_spans(pshi_making *m, change *changes, size_t n, psh_error *err) {
+    psh_status st = PSH_OK;
+    size_t first, end, groups = 0, i;
 
-    for (i = 0; i < w->lists.tier_count; i++) {
-        st = pshi_tier_info_check(&t[i], err);
-        if (st != PSH_OK)
-            return st;
-        if (i && compare_tiers(&t[i - 1], &t[i]) == 0)
-            return pshi_fail_at(err, PSH_E_INVALID, "tiers", i, "its node and tier stand twice");
-    }
-    return PSH_OK;
-}
-
-static psh_status check_views(const psh_world *w, psh_error *err) {
-    psh_view_spec view = { .struct_size = sizeof view };
-    psh_query_spec query = { .struct_size = sizeof query };
-    size_t i;
-
-    for (i = 0; i < w->lists.view_count; i++) {
-        if (i && compare_views(&w->lists.views[i - 1], &w->lists.views[i]) == 0)
-            return pshi_fail_at(err, PSH_E_INVALID, "views", i, "two views have its definition");
-        if (psh_view_describe(w->lists.views[i], &view) != PSH_OK ||
-            psh_query_describe(view.definition, &query) != PSH_OK ||
-            query.table >= psh_schema_table_count(w->schema))
-            return pshi_fail_at(err, PSH_E_INVALID, "views", i, "its table is not in the schema");
-    }
-    return PSH_OK;
-}
-
-/* A part is one whole interval of its view's table. */
-static psh_status check_part_time(const psh_world *w, size_t view, size_t part, psh_error *err) {
-    const psh_view_part *p = &w->lists.parts[part];
-    int64_t id, from, to;
-
-    if (psh_schema_interval(w->schema, pshi_view_table(w->lists.views[view]), p->time_from, &id, &from, &to) !=
-            PSH_OK ||
-        id != p->interval || from != p->time_from || to != p->time_to)
-        return pshi_fail_at(err, PSH_E_INVALID, "view_parts", part, "its times are not those of its interval");
-    return PSH_OK;
-}
-
-/* Parts and views are both sorted by view: one walk over both. */
-static psh_status index_parts(psh_world *w, psh_error *err) {
-    const psh_view_part *p = w->lists.parts;
-    psh_status st;
-    size_t i, v = 0;
-
-    w->part_first = pshi_calloc(w->env, w->lists.view_count + 1, sizeof *w->part_first);
-    if (!w->part_first)
-        return PSH_E_NOMEM;
-    for (i = 0; i < w->lists.part_count; i++) {
-        st = pshi_view_part_check(&p[i], err);
-        if (st != PSH_OK)
-            return st;
-        while (v < w->lists.view_count && psh_view_id(w->lists.views[v]) < p[i].view)
-            w->part_first[++v] = i;
-        if (v == w->lists.view_count || psh_view_id(w->lists.views[v]) != p[i].view)
-            return pshi_fail_at(err, PSH_E_INVALID, "view_parts", i, "names a view that is not in the world");
-        if (i && compare_parts(&p[i - 1], &p[i]) == 0)
-            return pshi_fail_at(err, PSH_E_INVALID, "view_parts", i, "its view, time and node stand twice");
-        st = check_part_time(w, v, i, err);
-        if (st != PSH_OK)
-            return st;
-    }
-    while (v < w->lists.view_count)
-        w->part_first[++v] = w->lists.part_count;
-    return PSH_OK;
-}
-
-psh_status pshi_world_check_replicas(const psh_world *w, psh_error *err) {
-    const psh_replica *r = w->lists.replicas;
-    const psh_partition *p;
-    psh_status st;
-    size_t i;
-
-    for (i = 0; i < w->lists.replica_count; i++) {
-        st = pshi_replica_check(&r[i], err);
-        if (st != PSH_OK)
-            return st;
-        if (i && compare_replicas(&r[i - 1], &r[i]) == 0)
-            return pshi_fail_at(err, PSH_E_INVALID, "replicas", i, "its partition and node stand twice");
-        p = psh_world_find_partition(w, r[i].partition);
-        if (!p || !pshi_partition_owns(p))
-            return pshi_fail_at(err, PSH_E_INVALID, "replicas", i, "its partition is not there, or owns no key");
-        if (p->node == r[i].node)
-            return pshi_fail_at(err, PSH_E_INVALID, "replicas", i, "is on the node of its owner");
-    }
-    return PSH_OK;
-}
-
-static size_t tenant_slot(const psh_world *w, uint32_t table, uint64_t tenant) {
-    const psh_assignment *a;
-    size_t i = (size_t)pshi_mix64(tenant + table) & w->tenant_mask;
-
-    for (; w->tenants[i] != PSH_NONE; i = (i + 1) & w->tenant_mask) {
-        a = &w->lists.assignments[w->tenants[i]];
-        if (a->table == table && a->tenant == tenant)
-            break;
-    }
-    return i;
-}
-
-const psh_assignment *pshi_world_assignments(
-    const psh_world *w, uint32_t table, uint64_t tenant, size_t *count) {
-    const psh_assignment *first, *a, *end = w->lists.assignments + w->lists.assignment_count;
-    uint32_t i;
-
-    *count = 0;
-    if (!w->lists.assignment_count)
-        return NULL;
-    i = w->tenants[tenant_slot(w, table, tenant)];
-    if (i == PSH_NONE)
-        return NULL;
-    first = &w->lists.assignments[i];
-    for (a = first; a < end && a->table == table && a->tenant == tenant; a++)
-        (*count)++;
-    return first;
-}
-
-static psh_status check_assignments(const psh_world *w, psh_error *err) {
-    const psh_assignment *a = w->lists.assignments;
-    psh_status st;
-    size_t i;
-
-    for (i = 0; i < w->lists.assignment_count; i++) {
-        st = pshi_assignment_check(w->schema, &a[i], err);
-        if (st != PSH_OK)
-            return st;
-        if (i && compare_assignments(&a[i - 1], &a[i]) == 0)
-            return pshi_fail_at(
-                err, PSH_E_INVALID, "assignments", i, "its table, tenant and time stand twice");
-    }
-    return PSH_OK;
-}
-
-psh_status pshi_world_index_assignments(psh_world *w, psh_error *err) {
-    const psh_assignment *a = w->lists.assignments;
-    size_t n = w->lists.assignment_count, slots = 16, i;
-    psh_status st = check_assignments(w, err);
-
-    if (st != PSH_OK || !n)
-        return st;
-    while (slots < 2 * n)
-        slots *= 2;
-    w->tenants = pshi_calloc(w->env, slots, sizeof *w->tenants);
-    if (!w->tenants)
-        return PSH_E_NOMEM;
-    memset(w->tenants, 0xff, slots * sizeof *w->tenants);
-    w->tenant_mask = slots - 1;
     for (i = 0; i < n; i++)
-        if (i == 0 || a[i].table != a[i - 1].table || a[i].tenant != a[i - 1].tenant)
-            w->tenants[tenant_slot(w, a[i].table, a[i].tenant)] = (uint32_t)i;
-    return PSH_OK;
-}
-
-static psh_status fill_world(psh_world *w, const psh_world_draft *d, psh_error *err) {
-    psh_status st = copy_lists(w, &d->lists);
-    size_t i;
-
-    if (st == PSH_OK)
-        st = index_partition_ids(w, err);
-    if (st == PSH_OK)
-        st = index_spans(w);
-    for (i = 0; st == PSH_OK && i < w->span_count; i++)
-        st = check_arcs(w, &w->spans[i], err);
-    if (st == PSH_OK)
-        st = pshi_world_check_replicas(w, err);
-    if (st == PSH_OK)
-        st = pshi_world_index_assignments(w, err);
-    if (st == PSH_OK)
-        st = check_tiers(w, err);
-    if (st == PSH_OK)
-        st = check_views(w, err);
-    if (st == PSH_OK)
-        st = index_parts(w, err);
-    if (st == PSH_OK)
-        st = pshi_world_index(w);
+        groups += i == 0 || !same_span(changes[i - 1].p, changes[i].p);
+    m->touched = pshi_calloc(m->world->env, groups, sizeof *m->touched);
+    if (!m->touched)
+        return PSH_E_NOMEM;
+    for (first = 0; st == PSH_OK && first < n; first = end) {
+        for (end = first + 1; end < n && same_span(changes[first].p, changes[end].p);)
+            end++;
+        st = change_span(m, changes, first, end, err);
+    }
+    count_partitions(m->world);
+    for (i = 0; st == PSH_OK && i < m->touched_count; i++)
+        if (m->touched[i].after && !m->touched[i].quarantine)
+            st = check_arcs(m->world, m->touched[i].after, err);
     return st;
 }
 
+psh_status pshi_make_partitions(pshi_making *m, psh_error *err) {
+    size_t n = m->draft->lists.partition_count + m->draft->removed_count;
+    change *changes = pshi_calloc(m->world->env, n, sizeof *changes);
+    psh_status st = changes ? list_changes(m, changes, err) : PSH_E_NOMEM;
+
+    if (st == PSH_OK)
+        st = change_spans(m, changes, n, err);
+    pshi_free(m->world->env, changes);
+    return st;
+}
+
+/* The tables of an empty world, or what the base knows of its own. */
+static psh_status begin_tables(psh_world *w, const psh_world *base) {
+    size_t n = psh_schema_table_count(w->schema), i;
+    const pshi_table *table;
+    pshi_table_index *t;
+
+    w->tables = pshi_calloc(w->env, n, sizeof *w->tables);
+    if (!w->tables)
+        return PSH_E_NOMEM;
+    w->table_count = n;
+    for (i = 0; i < n; i++) {
+        t = &w->tables[i];
+        table = pshi_schema_get_table(w->schema, (uint32_t)i);
+        if (base) {
+            *t = base->tables[i];
+            pshi_radix_share(&t->spans, &base->tables[i].spans);
+            pshi_radix_share(&t->assignments, &base->tables[i].assignments);
+            if (t->quarantined)
+                pshi_ref_get(&t->quarantined->refs);
+        }
+        t->spans.blocks = t->assignments.blocks = 1;
+        t->origin = table->interval_origin;
+        t->width = table->interval_ns;
+    }
+    if (base) {
+        pshi_radix_share(&w->ids, &base->ids);
+        pshi_radix_share(&w->replicas, &base->replicas);
+    }
+    w->replicas.blocks = 1;
+    return PSH_OK;
+}
+
+static psh_status make(pshi_making *m, psh_error *err) {
+    psh_status st = begin_tables(m->world, m->draft->base);
+
+    if (st == PSH_OK)
+        st = pshi_make_partitions(m, err);
+    if (st == PSH_OK)
+        st = pshi_make_replicas(m, err);
+    if (st == PSH_OK)
+        st = pshi_make_assignments(m, err);
+    if (st == PSH_OK)
+        st = pshi_make_rest(m, err);
+    if (st == PSH_OK)
+        st = pshi_make_index(m);
+    pshi_free(m->world->env, m->touched);
+    return st;
+}
+
+static int is_too_much(const psh_world_draft *d) {
+    size_t partitions = d->base ? d->base->partition_count : 0;
+    size_t assignments = d->base ? d->base->assignment_count : 0;
+    size_t replicas = d->base ? psh_world_replica_count(d->base) : 0;
+
+    return partitions + d->lists.partition_count >= PSH_NONE ||
+           assignments + d->lists.assignment_count >= PSH_NONE || replicas + d->lists.replica_count >= PSH_NONE;
+}
+
 psh_status psh_world_create(const psh_world_draft *d, psh_world **out, psh_error *err) {
+    pshi_making m = { .draft = d };
     psh_world *w;
     psh_status st;
 
     if (!out || !d)
         return pshi_fail(err, PSH_E_INVALID, "draft", "draft and out are needed");
     *out = NULL;
-    if (d->lists.partition_count >= PSH_NONE || d->lists.assignment_count >= PSH_NONE)
+    if (is_too_much(d))
         return pshi_fail(err, PSH_E_INVALID, "partitions", "too many");
     w = pshi_calloc(d->env, 1, sizeof *w);
     if (!w)
@@ -369,7 +349,8 @@ psh_status psh_world_create(const psh_world_draft *d, psh_world **out, psh_error
     w->schema = psh_schema_ref(d->schema);
     w->epoch = d->epoch;
     w->time = d->now;
-    st = fill_world(w, d, err);
+    m.world = w;
+    st = make(&m, err);
     if (st == PSH_OK) {
         *out = w;
         return PSH_OK;

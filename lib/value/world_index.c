@@ -1,183 +1,239 @@
 /* SPDX-License-Identifier: MIT */
 /* What routing would otherwise search for at every query: facts of tables and of view parts. */
-#include "value/schema.h"
+#include <string.h>
+
 #include "value/view.h"
 #include "value/world.h"
 
 #include "base/env.h"
 
-/* What the partitions of one interval say of the parts above them. */
-typedef struct span_facts {
-    uint64_t last_position; /* the latest write */
-    int active;             /* one still takes writes */
-} span_facts;
-
-static void widen_table(pshi_table_index *t, int64_t from, int64_t to) {
+static void widen(pshi_table_index *t, int64_t from, int64_t to) {
     if (from < t->from)
         t->from = from;
     if (to > t->to)
         t->to = to;
 }
 
-/* Spans are sorted by table. */
-static void index_table_spans(psh_world *w) {
-    size_t n = psh_schema_table_count(w->schema), i, s = 0;
-    pshi_table_index *t;
+/* The first span after an interval that has owners, or the last before it. */
+static const pshi_span *owned_beyond(const pshi_table_index *t, int64_t interval, int forward) {
+    uint64_t key = pshi_interval_key(interval);
+    const pshi_radix_entry *e;
+    const pshi_span *s;
 
-    for (i = 0; i < n; i++) {
-        t = &w->tables[i];
-        t->from = PSH_TIME_MAX;
-        t->to = PSH_TIME_MIN;
-        t->width = pshi_schema_get_table(w->schema, (uint32_t)i)->interval_ns;
-        t->quarantine = PSH_NONE;
-        t->span_first = s;
-        for (; s < w->span_count && w->spans[s].table == i; s++)
-            if (w->spans[s].owner_first < w->spans[s].owner_end)
-                widen_table(t, w->spans[s].time_from, w->spans[s].time_to);
-        t->span_end = s;
+    for (;; key = pshi_interval_key(s->interval)) {
+        if (key == (forward ? UINT64_MAX : 0))
+            return NULL;
+        e = forward ? pshi_radix_ceil(&t->spans, key + 1) : pshi_radix_floor(&t->spans, key - 1);
+        if (!e)
+            return NULL;
+        s = e->value.block;
+        if (s->owner_count)
+            return s;
     }
 }
 
-/* Whole intervals, so that views without buckets are never cut. */
-static void widen_by_rows(const psh_schema *s, pshi_table_index *t, const psh_partition *q) {
+static void move_ends(pshi_table_index *t, const pshi_touched *x) {
+    const pshi_span *s = x->after;
+
+    if (s && s->owner_count) {
+        if (!t->first_owned || s->interval <= t->first_owned->interval)
+            t->first_owned = s;
+        if (!t->last_owned || s->interval >= t->last_owned->interval)
+            t->last_owned = s;
+        return;
+    }
+    if (x->before && x->before == t->first_owned)
+        t->first_owned = owned_beyond(t, x->interval, 1);
+    if (x->before && x->before == t->last_owned)
+        t->last_owned = owned_beyond(t, x->interval, 0);
+}
+
+/* A quarantine counts when it can hold rows. Whole intervals, so that views without buckets are never cut. */
+static void use_quarantine(const psh_schema *s, pshi_table_index *t) {
+    const psh_partition *q = t->quarantined ? t->quarantined->partitions : NULL;
     int64_t first, last, id, unused;
 
+    t->quarantine = NULL;
+    if (!q || !pshi_partition_owns(q) || q->time_from >= q->time_to || (!q->rows && !q->last_position))
+        return;
+    t->quarantine = q;
     if (psh_schema_interval(s, q->table, q->time_from, &id, &first, &unused) != PSH_OK)
         first = PSH_TIME_MIN;
     if (psh_schema_interval(s, q->table, q->time_to - 1, &id, &unused, &last) != PSH_OK)
         last = PSH_TIME_MAX;
-    widen_table(t, first, last);
+    widen(t, first, last);
 }
 
-/* Quarantines stand behind all other partitions. */
-static void index_quarantines(psh_world *w) {
-    const psh_partition *p;
-    size_t i = w->lists.partition_count;
-
-    for (; i > 0 && w->lists.partitions[i - 1].flags & PSH_PARTITION_QUARANTINE; i--) {
-        p = &w->lists.partitions[i - 1];
-        if (!pshi_partition_owns(p) || p->time_from >= p->time_to || (!p->rows && !p->last_position))
-            continue;
-        w->tables[p->table].quarantine = (uint32_t)(i - 1);
-        widen_by_rows(w->schema, &w->tables[p->table], p);
-    }
-}
-
-static void index_view(pshi_view_index *to, const psh_view *v, size_t i) {
-    const psh_query *definition = pshi_view_spec(v)->definition;
-
-    to->columns = *pshi_query_column_sets(definition);
-    to->visibility = pshi_query_spec(definition)->visibility;
-    to->bucket = pshi_query_spec(definition)->bucket_ns;
-    to->view = i;
-}
-
-/* Counting sort: views of one table stay in the order of their ids. */
-static void index_views(psh_world *w) {
-    const pshi_world_lists *l = &w->lists;
-    size_t n = psh_schema_table_count(w->schema), first = 0, i;
+static void index_tables(pshi_making *m) {
+    psh_world *w = m->world;
     pshi_table_index *t;
-
-    for (i = 0; i < l->view_count; i++)
-        w->tables[pshi_view_table(l->views[i])].view_end++;
-    for (i = 0; i < n; i++) {
-        t = &w->tables[i];
-        t->view_first = first;
-        first += t->view_end;
-        t->view_end = t->view_first;
-    }
-    for (i = 0; i < l->view_count; i++) {
-        t = &w->tables[pshi_view_table(l->views[i])];
-        index_view(&w->views_by_table[t->view_end++], l->views[i], i);
-        if (pshi_view_spec(l->views[i])->retention == PSH_RETAIN_OUTLIVES_BASE &&
-            w->part_first[i] < w->part_first[i + 1])
-            widen_table(t, l->parts[w->part_first[i]].time_from, l->parts[w->part_first[i + 1] - 1].time_to);
-    }
-}
-
-static void gather_facts(const psh_world *w, span_facts *facts) {
-    const psh_partition *p;
     size_t i;
-    uint32_t k;
 
-    for (i = 0; i < w->span_count; i++) {
-        for (k = w->spans[i].first; k < w->spans[i].end; k++) {
-            p = &w->lists.partitions[k];
-            facts[i].active |= p->state == PSH_PARTITION_ACTIVE;
-            if (p->last_position > facts[i].last_position)
-                facts[i].last_position = p->last_position;
-        }
+    for (i = 0; i < m->touched_count; i++)
+        if (!m->touched[i].quarantine)
+            move_ends(&w->tables[m->touched[i].table], &m->touched[i]);
+    for (i = 0; i < w->table_count; i++) {
+        t = &w->tables[i];
+        t->from = t->view_from;
+        t->to = t->view_to;
+        if (t->first_owned)
+            widen(t, t->first_owned->time_from, t->last_owned->time_to);
+        use_quarantine(w->schema, t);
     }
 }
 
-static int quarantine_is_later(const psh_world *w, uint32_t table, const psh_view_part *p) {
-    const psh_partition *q;
+static int quarantine_is_later(const pshi_table_index *t, const psh_view_part *p) {
+    const psh_partition *q = t->quarantine;
 
-    if (w->tables[table].quarantine == PSH_NONE)
-        return 0;
-    q = &w->lists.partitions[w->tables[table].quarantine];
-    return q->time_from < p->time_to && p->time_from < q->time_to && q->last_position > p->position;
+    return q && q->time_from < p->time_to && p->time_from < q->time_to && q->last_position > p->position;
 }
 
 /* Whether rows of the interval can still come or have come after the part: its owners, and the quarantine. */
-static uint8_t facts_of(
-    const psh_world *w, const span_facts *facts, const psh_view *view, const psh_view_part *p) {
-    uint32_t table = pshi_view_table(view);
-    size_t s = pshi_world_first_span(w, table, p->time_from);
+static uint8_t facts_of(const psh_world *w, const psh_view *view, const psh_view_part *p) {
+    const pshi_table_index *t = &w->tables[pshi_view_table(view)];
+    const pshi_span *s = pshi_table_span(t, p->interval);
     int owned = pshi_view_spec(view)->retention == PSH_RETAIN_OUTLIVES_BASE;
-    int later = quarantine_is_later(w, table, p);
+    int later = quarantine_is_later(t, p);
 
-    if (s < w->span_count && w->spans[s].table == table && w->spans[s].time_from == p->time_from) {
-        owned |= w->spans[s].owner_first < w->spans[s].owner_end;
-        later |= facts[s].active || facts[s].last_position > p->position;
+    if (s) {
+        owned |= s->owner_count > 0;
+        later |= s->active || s->last_position > p->position;
     }
     return (uint8_t)((owned ? PSHI_PART_OWNED : 0) | (owned && !later ? PSHI_PART_SETTLED : 0));
 }
 
 static int goes_on(const psh_world *w, size_t part) {
-    const psh_view_part *p = &w->lists.parts[part];
+    const psh_view_part *p = &w->rest->lists.parts[part];
 
-    return w->part_facts[part + 1] & PSHI_PART_SETTLED && p[1].time_from == p->time_to && p[1].node == p->node;
+    return w->part_facts->facts[part] & PSHI_PART_SETTLED && w->part_facts->facts[part + 1] & PSHI_PART_SETTLED &&
+           p[1].time_from == p->time_to && p[1].node == p->node;
 }
 
-/* From behind: where a part is settled and so is the next, both end where that one ends. */
-static void index_solid(psh_world *w, size_t first, size_t end) {
+/* Parts [a, b) of a view changed. From behind: where a part is settled and so is the next, both end where that one
+ * ends. */
+static void index_solid(psh_world *w, size_t view, size_t a, size_t b) {
+    size_t first = w->rest->part_first[view], end = w->rest->part_first[view + 1], k, now;
+
+    /* The part before the first that changed may go on where it did not, and so may those before it. */
+    for (k = b; k-- > first;) {
+        now = k + 1 < end && goes_on(w, k) ? w->part_facts->solid[k + 1] : k + 1;
+        if (k < a && now == w->part_facts->solid[k])
+            return;
+        w->part_facts->solid[k] = now;
+    }
+}
+
+static void find_facts(psh_world *w, size_t view, size_t a, size_t b) {
     size_t k;
 
-    for (k = end; k-- > first;)
-        w->part_solid[k] =
-            k + 1 < end && w->part_facts[k] & PSHI_PART_SETTLED && goes_on(w, k) ? w->part_solid[k + 1] : k + 1;
+    for (k = a; k < b; k++)
+        w->part_facts->facts[k] = facts_of(w, w->rest->lists.views[view], &w->rest->lists.parts[k]);
+    index_solid(w, view, a, b);
 }
 
-static psh_status index_alloc(psh_world *w) {
-    w->tables = pshi_calloc(w->env, psh_schema_table_count(w->schema), sizeof *w->tables);
-    w->views_by_table = pshi_calloc(w->env, w->lists.view_count, sizeof *w->views_by_table);
-    w->part_facts = pshi_calloc(w->env, w->lists.part_count, sizeof *w->part_facts);
-    w->part_solid = pshi_calloc(w->env, w->lists.part_count, sizeof *w->part_solid);
-    w->part_groups = pshi_calloc(w->env, w->lists.part_count + 1, sizeof *w->part_groups);
-    return w->tables && w->views_by_table && w->part_facts && w->part_solid && w->part_groups ? PSH_OK
-                                                                                             : PSH_E_NOMEM;
+/* The first part of a view that begins at or after a time. */
+static size_t part_from(const psh_world *w, size_t view, int64_t time) {
+    size_t low = w->rest->part_first[view], high = w->rest->part_first[view + 1], mid;
+
+    while (low < high) {
+        mid = low + (high - low) / 2;
+        if (w->rest->lists.parts[mid].time_from < time)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low;
 }
 
-psh_status pshi_world_index(psh_world *w) {
-    span_facts *facts = pshi_calloc(w->env, w->span_count, sizeof *facts);
-    size_t i, k;
+static void find_facts_of(psh_world *w, uint32_t table, int64_t from, int64_t to) {
+    const pshi_table_index *t = &w->tables[table];
+    size_t i, view;
 
-    if (!facts || index_alloc(w) != PSH_OK) {
-        pshi_free(w->env, facts);
+    for (i = t->view_first; i < t->view_end; i++) {
+        view = w->rest->views_by_table[i].view;
+        find_facts(w, view, part_from(w, view, from), part_from(w, view, to));
+    }
+}
+
+/* Whether view parts would be told otherwise. */
+static int says_the_same(const pshi_touched *x) {
+    const pshi_span *a = x->before, *b = x->after;
+
+    if (!a || !b)
+        return !a && !b;
+    if (x->quarantine)
+        return a->partitions->state == b->partitions->state && a->time_from == b->time_from &&
+               a->time_to == b->time_to && a->last_position == b->last_position &&
+               !a->partitions->rows == !b->partitions->rows;
+    return !a->owner_count == !b->owner_count && a->active == b->active && a->last_position == b->last_position;
+}
+
+static int concerns_views(const psh_world *w, const pshi_touched *x) {
+    return w->tables[x->table].view_first < w->tables[x->table].view_end && !says_the_same(x);
+}
+
+static void patch_facts(psh_world *w, const pshi_touched *x) {
+    const pshi_span *s = x->after ? x->after : x->before;
+
+    if (!concerns_views(w, x))
+        return;
+    if (x->quarantine)
+        find_facts_of(w, x->table, PSH_TIME_MIN, PSH_TIME_MAX);
+    else
+        find_facts_of(w, x->table, s->time_from, s->time_to);
+}
+
+void pshi_part_facts_release(psh_env *env, pshi_part_facts *f) {
+    if (f && pshi_ref_put(&f->refs))
+        pshi_free(env, f);
+}
+
+static pshi_part_facts *new_facts(psh_env *env, size_t n) {
+    pshi_part_facts *f = pshi_alloc(env, sizeof *f + n * (sizeof *f->solid + sizeof *f->facts));
+
+    if (!f)
+        return NULL;
+    pshi_ref_init(&f->refs);
+    f->reserved = 0;
+    f->solid = (size_t *)(void *)(f + 1);
+    f->facts = (uint8_t *)(f->solid + n);
+    return f;
+}
+
+/* The base's, as far as nothing that it was made of has changed. */
+static psh_status share_facts(pshi_making *m) {
+    psh_world *w = m->world;
+    const pshi_part_facts *old = m->draft->base->part_facts;
+    size_t n = w->rest->lists.part_count, i = 0;
+
+    while (i < m->touched_count && !concerns_views(w, &m->touched[i]))
+        i++;
+    if (i == m->touched_count || !n) {
+        w->part_facts = m->draft->base->part_facts;
+        pshi_ref_get(&w->part_facts->refs);
+        return PSH_OK;
+    }
+    w->part_facts = new_facts(w->env, n);
+    if (!w->part_facts)
         return PSH_E_NOMEM;
-    }
-    index_table_spans(w);
-    index_quarantines(w);
-    index_views(w);
-    gather_facts(w, facts);
-    for (i = 0; i < w->lists.view_count; i++) {
-        for (k = w->part_first[i]; k < w->part_first[i + 1]; k++)
-            w->part_facts[k] = facts_of(w, facts, w->lists.views[i], &w->lists.parts[k]);
-        index_solid(w, w->part_first[i], w->part_first[i + 1]);
-    }
-    for (k = 0; k < w->lists.part_count; k++)
-        w->part_groups[k + 1] = w->part_groups[k] + w->lists.parts[k].groups;
-    pshi_free(w->env, facts);
+    memcpy(w->part_facts->solid, old->solid, n * sizeof *old->solid);
+    memcpy(w->part_facts->facts, old->facts, n * sizeof *old->facts);
+    for (; i < m->touched_count; i++)
+        patch_facts(w, &m->touched[i]);
+    return PSH_OK;
+}
+
+psh_status pshi_make_index(pshi_making *m) {
+    psh_world *w = m->world;
+    size_t i;
+
+    index_tables(m);
+    if (m->draft->base && w->rest == m->draft->base->rest)
+        return share_facts(m);
+    w->part_facts = new_facts(w->env, w->rest->lists.part_count);
+    if (!w->part_facts)
+        return PSH_E_NOMEM;
+    for (i = 0; i < w->rest->lists.view_count; i++)
+        find_facts(w, i, w->rest->part_first[i], w->rest->part_first[i + 1]);
     return PSH_OK;
 }

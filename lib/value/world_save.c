@@ -5,14 +5,17 @@
 
 static void encode_world(pshi_writer *w, const void *value) {
     const psh_world *world = value;
-    const pshi_world_lists *l = &world->lists;
+    const pshi_world_lists *l = &world->rest->lists;
+    pshi_partition_walk walk;
+    const psh_partition *p;
     size_t i;
 
     pshi_put_u64(w, world->epoch);
     pshi_put_int(w, world->time);
-    pshi_put_var(w, l->partition_count);
-    for (i = 0; i < l->partition_count; i++)
-        pshi_partition_put(w, &l->partitions[i]);
+    pshi_put_var(w, world->partition_count);
+    pshi_partitions_begin(world, &walk);
+    while ((p = pshi_partitions_next(&walk)))
+        pshi_partition_put(w, p);
     pshi_put_var(w, l->tier_count);
     for (i = 0; i < l->tier_count; i++)
         pshi_tier_info_put(w, &l->tiers[i]);
@@ -34,8 +37,10 @@ psh_status psh_world_save(const psh_world *w, psh_buffer *out) {
     return pshi_frame_save(out, PSHI_KIND_WORLD, encode_world, w);
 }
 
-/* What a draft and the world made of it take for each partition, their indexes included. */
-#define PARTITION_BYTES (2 * sizeof(psh_partition) + sizeof(pshi_span) + 64)
+/* What a draft and the world made of it take for each partition, alone in its interval: a change and its entries in
+ * two maps besides. Leaves are a quarter full at worst, and inner nodes have two children at least. */
+#define ENTRY_BYTES (4 * sizeof(pshi_radix_entry) + sizeof(pshi_radix_inner))
+#define PARTITION_BYTES (2 * sizeof(psh_partition) + sizeof(pshi_span) + sizeof(pshi_touched) + 80 + 2 * ENTRY_BYTES)
 
 static psh_status decode_partitions(psh_world_draft *d, pshi_cursor *c, size_t max_bytes, psh_error *err) {
     size_t n = pshi_get_count(c, PSHI_PARTITION_LEAST), i;
@@ -90,7 +95,7 @@ static psh_status decode_parts(psh_world_draft *d, pshi_cursor *c, size_t max_by
 
 static psh_status decode_replicas(psh_world_draft *d, pshi_cursor *c, size_t max_bytes, psh_error *err) {
     size_t n = pshi_get_count(c, PSHI_REPLICA_LEAST), i;
-    psh_status st = pshi_load_fits(max_bytes, n, 2 * sizeof(psh_replica), err);
+    psh_status st = pshi_load_fits(max_bytes, n, 3 * sizeof(psh_replica) + ENTRY_BYTES, err);
     psh_replica r;
 
     for (i = 0; st == PSH_OK && i < n; i++) {
@@ -102,7 +107,7 @@ static psh_status decode_replicas(psh_world_draft *d, pshi_cursor *c, size_t max
 
 static psh_status decode_assignments(psh_world_draft *d, pshi_cursor *c, size_t max_bytes, psh_error *err) {
     size_t n = pshi_get_count(c, PSHI_ASSIGNMENT_LEAST), i;
-    psh_status st = pshi_load_fits(max_bytes, n, 2 * sizeof(psh_assignment) + 16, err);
+    psh_status st = pshi_load_fits(max_bytes, n, 3 * sizeof(psh_assignment) + ENTRY_BYTES, err);
     psh_assignment a;
 
     for (i = 0; st == PSH_OK && i < n; i++) {
@@ -168,7 +173,7 @@ psh_status psh_world_load(
     return st;
 }
 
-static void text_tier(pshi_writer *w, const psh_tier_info *t) {
+void pshi_tier_info_text(pshi_writer *w, const psh_tier_info *t) {
     pshi_text(w, "tier ");
     pshi_text_u64(w, t->tier);
     pshi_text(w, " node ");
@@ -190,7 +195,7 @@ static void text_tier(pshi_writer *w, const psh_tier_info *t) {
     pshi_text(w, "\n");
 }
 
-static void text_part(pshi_writer *w, const psh_view_part *p) {
+void pshi_view_part_text(pshi_writer *w, const psh_view_part *p) {
     pshi_text(w, "part of ");
     pshi_text_hex(w, p->view);
     pshi_text(w, " node ");
@@ -223,18 +228,21 @@ static void text_view(pshi_writer *w, psh_view *v) {
 psh_status psh_world_dump(const psh_world *w, psh_buffer *out) {
     pshi_writer text = pshi_write(out);
     const pshi_world_lists *l;
+    pshi_partition_walk walk;
+    const psh_partition *p;
     size_t i;
 
     if (!w)
         return PSH_E_INVALID;
-    l = &w->lists;
+    l = &w->rest->lists;
     pshi_text(&text, "world epoch ");
     pshi_text_u64(&text, w->epoch);
     pshi_text(&text, " time ");
     pshi_text_time(&text, w->time);
     pshi_text(&text, "\n");
-    for (i = 0; i < l->partition_count; i++) {
-        pshi_partition_text(&text, &l->partitions[i]);
+    pshi_partitions_begin(w, &walk);
+    while ((p = pshi_partitions_next(&walk))) {
+        pshi_partition_text(&text, p);
         pshi_text(&text, "\n");
     }
     for (i = 0; i < psh_world_replica_count(w); i++)
@@ -242,10 +250,10 @@ psh_status psh_world_dump(const psh_world *w, psh_buffer *out) {
     for (i = 0; i < psh_world_assignment_count(w); i++)
         pshi_assignment_text(&text, psh_world_assignment(w, i));
     for (i = 0; i < l->tier_count; i++)
-        text_tier(&text, &l->tiers[i]);
+        pshi_tier_info_text(&text, &l->tiers[i]);
     for (i = 0; i < l->view_count; i++)
         text_view(&text, l->views[i]);
     for (i = 0; i < l->part_count; i++)
-        text_part(&text, &l->parts[i]);
+        pshi_view_part_text(&text, &l->parts[i]);
     return pshi_write_end(&text);
 }
