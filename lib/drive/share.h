@@ -8,6 +8,7 @@
 #include "base/buffer.h"
 #include "base/cursor.h"
 #include "base/sha256.h"
+#include "ds/idmap.h"
 
 /* Types of the one section of each value in the store; numbers are never reused. */
 #define PSHI_SHARE_LEAD 1u
@@ -49,6 +50,7 @@ typedef struct pshi_holding {
     size_t data_count; /* of them with items */
     pshi_blob **index; /* those that were there when it was made, by name */
     size_t index_count;
+    pshi_idmap keys;   /* from key to place in blobs, for those that were there with one */
     pshi_digest top;   /* name of the page that names the rest */
     int has_top;
 } pshi_holding;
@@ -147,6 +149,8 @@ void pshi_blob_unref(psh_share *s, pshi_blob *b);
 psh_status pshi_holding_add(psh_share *s, pshi_holding *h, pshi_blob *b);
 /** Makes the index, when all were added. @return PSH_OK, PSH_E_NOMEM. */
 psh_status pshi_holding_index(psh_share *s, pshi_holding *h);
+/** @return the blob that begins with this key, borrowed, or NULL. Needs the index. */
+pshi_blob *pshi_holding_at(const pshi_holding *h, uint64_t key);
 /** @return the blob, borrowed, or NULL. Needs the index. */
 pshi_blob *pshi_holding_find(const pshi_holding *h, const pshi_digest *name);
 void pshi_holding_free(psh_share *s, pshi_holding *h);

@@ -55,9 +55,16 @@ static int by_digest(const void *x, const void *y) {
 
 psh_status pshi_holding_index(psh_share *s, pshi_holding *h) {
     pshi_blob **index = pshi_calloc(s->env, h->count, sizeof *index);
+    psh_status st = index ? pshi_idmap_reserve(s->env, &h->keys, h->data_count) : PSH_E_NOMEM;
+    size_t i;
 
-    if (!index)
-        return PSH_E_NOMEM;
+    for (i = 0; st == PSH_OK && i < h->data_count; i++)
+        if (h->blobs[i]->key)
+            st = pshi_idmap_put(s->env, &h->keys, h->blobs[i]->key, (uint32_t)i);
+    if (st != PSH_OK) {
+        pshi_free(s->env, index);
+        return st;
+    }
     pshi_free(s->env, h->index);
     h->index = index;
     h->index_count = h->count;
@@ -66,6 +73,12 @@ psh_status pshi_holding_index(psh_share *s, pshi_holding *h) {
         qsort(index, h->count, sizeof *index, by_digest);
     }
     return PSH_OK;
+}
+
+pshi_blob *pshi_holding_at(const pshi_holding *h, uint64_t key) {
+    uint32_t i = key ? pshi_idmap_find(&h->keys, key) : PSH_NONE;
+
+    return i == PSH_NONE ? NULL : h->blobs[i];
 }
 
 pshi_blob *pshi_holding_find(const pshi_holding *h, const pshi_digest *name) {
@@ -92,5 +105,6 @@ void pshi_holding_free(psh_share *s, pshi_holding *h) {
         pshi_blob_unref(s, h->blobs[i]);
     pshi_free(s->env, h->blobs);
     pshi_free(s->env, h->index);
+    pshi_idmap_free(s->env, &h->keys);
     memset(h, 0, sizeof *h);
 }

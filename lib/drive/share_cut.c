@@ -4,7 +4,9 @@
  * own id (all else), never from the bytes: a change rewrites the blob that it is in, and no cut moves. That is
  * content-defined chunking (Muthitacharoen, Chen & Mazieres 2001, "A low-bandwidth network file system", section
  * 3.1) with ids for content. The probability of a cut grows with the weight of what begins there, so that blobs have
- * the aimed size on average whether intervals have one arc or hundreds.
+ * the aimed size on average whether intervals have one arc or hundreds. No blob is cut before it has half of that
+ * size, which halves what an average change rewrites; after something comes or goes, cuts are the old ones again
+ * from the first that both ways have in common, which is one or two blobs on.
  */
 #include <string.h>
 
@@ -32,6 +34,7 @@ typedef struct cutter {
     uint32_t type;
     uint64_t key;      /* of its first item */
     uint64_t count;    /* items in it */
+    uint64_t weight;   /* of them, by WEIGH_*: what they were encoded to moves no cut */
     psh_error *err;
 } cutter;
 
@@ -53,17 +56,19 @@ static psh_status close_blob(cutter *c) {
     st = pshi_share_seal(c->s, c->to, c->type, c->key, c->count, c->body, c->err);
     psh_buffer_clear(c->body);
     c->count = 0;
+    c->weight = 0;
     return st;
 }
 
 /* Adds the encoded item; what begins with it weighs `weight` bytes, 0: no blob begins here unless it must. */
 static psh_status add_item(cutter *c, uint64_t key, uint64_t weight) {
     uint64_t size = psh_buffer_size(c->item), most = c->s->o.max_blob_bytes - PSHI_SHARE_OVERHEAD;
+    uint64_t half = pshi_share_aim(c->s) / 2;
     psh_status st = PSH_OK;
 
     if (size > most)
         return pshi_fail(c->err, PSH_E_LIMIT, "max_blob_bytes", "one item of the world takes more");
-    if (weight && key % pshi_share_aim(c->s) < weight)
+    if (c->weight >= half && key % half < weight)
         st = close_blob(c);
     if (st == PSH_OK && psh_buffer_size(c->body) + size > most)
         st = close_blob(c);
@@ -72,6 +77,7 @@ static psh_status add_item(cutter *c, uint64_t key, uint64_t weight) {
     if (!c->count)
         c->key = key;
     c->count++;
+    c->weight += weight;
     st = psh_buffer_append(c->body, psh_buffer_data(c->item), (size_t)size);
     return st == PSH_OK ? st : pshi_share_nomem(c->err);
 }
@@ -91,23 +97,27 @@ static int same_interval(const psh_partition *a, const psh_partition *b) {
     return a->table == b->table && a->interval == b->interval && a->flags == b->flags;
 }
 
-/* One interval stays together, unless it takes more than half of the largest blob. */
+/* One interval stays together, unless it takes more than two blobs of the size aimed at. */
 static psh_status cut_interval(cutter *c, size_t first, size_t end) {
     const psh_partition *p = psh_world_partition(c->world, first);
     uint64_t weight = (end - first) * (uint64_t)WEIGH_PARTITION, key;
-    int large = weight > c->s->o.max_blob_bytes / 2;
+    int large = weight > 2 * pshi_share_aim(c->s);
     psh_status st = PSH_OK;
     pshi_writer w;
     size_t i;
 
     key = pshi_share_mix(c->type, (uint64_t)p->table << 1 | (p->flags & PSH_PARTITION_QUARANTINE), (uint64_t)p->interval);
+    if (large)
+        st = close_blob(c);
     for (i = first; st == PSH_OK && i < end; i++) {
         p = psh_world_partition(c->world, i);
         w = begin_item(c);
         pshi_partition_put(&w, p);
-        if (i > first) {
-            key = large ? pshi_share_mix(c->type, p->id, 0) : key;
-            weight = large ? WEIGH_PARTITION : 0;
+        if (large) {
+            key = pshi_share_mix(c->type, p->id, 0);
+            weight = WEIGH_PARTITION;
+        } else if (i > first) {
+            weight = 0;
         }
         st = end_item(c, &w, key, weight);
     }

@@ -32,10 +32,16 @@ psh_status pshi_share_seal(
     psh_share *s, pshi_holding *h, uint32_t type, uint64_t key, uint64_t items, const psh_buffer *body,
     psh_error *err) {
     psh_status st = frame_blob(s, type, items, body, err);
-    pshi_blob *b, *old;
+    pshi_blob *b = NULL, *old;
 
     if (st != PSH_OK)
         return st;
+    old = pshi_holding_at(&s->held, key);
+    if (old && old->type == type && old->size == psh_buffer_size(s->out) &&
+        memcmp(pshi_blob_bytes(old), psh_buffer_data(s->out), old->size) == 0) {
+        old->refs++; /* as it was: it need not be hashed again */
+        return pshi_holding_add(s, h, old) == PSH_OK ? PSH_OK : pshi_share_nomem(err);
+    }
     b = pshi_blob_create(s, type, psh_buffer_data(s->out), psh_buffer_size(s->out));
     if (!b)
         return pshi_share_nomem(err);
@@ -61,12 +67,12 @@ static void put_page_entry(pshi_writer *w, const pshi_blob *b) {
 static size_t page_end(
     const psh_share *s, const pshi_holding *h, size_t first, size_t begin, size_t end, uint32_t level) {
     uint64_t aim = pshi_share_aim(s) / ENTRY_BYTES, most = (s->o.max_blob_bytes - PSHI_SHARE_OVERHEAD) / 64;
-    size_t i;
+    size_t half = (size_t)aim / 2, i;
 
     if (end - begin <= aim)
         return end; /* the level fits one page */
     for (i = first + 1; i < end && i - first < most; i++)
-        if (i - first > 1 && pshi_share_mix(level, h->blobs[i]->key, 0) % aim == 0)
+        if (i - first >= half && pshi_share_mix(level, h->blobs[i]->key, 0) % half == 0)
             break;
     return i;
 }
@@ -88,7 +94,7 @@ static psh_status add_page(
     return pshi_share_seal(s, h, PSHI_SHARE_PAGE, key, end - first, body, err);
 }
 
-/* Level by level until one page is left. Each page but the last has two entries or more, so that levels shrink. */
+/* Level by level until one page is left. Each page but the last has three entries or more, so that levels shrink. */
 static psh_status add_levels(psh_share *s, pshi_holding *h, psh_buffer *body, psh_error *err) {
     size_t first = 0, begin, end, next;
     uint32_t level = 0;

@@ -10,6 +10,7 @@
 #include "base/env.h"
 #include "base/error.h"
 #include "drive/share.h"
+#include "value/world.h"
 
 static psh_status store_blob(psh_share *s, const pshi_blob *b, psh_error *err) {
     uint64_t version = 0;
@@ -126,6 +127,11 @@ static psh_status publish_blobs(psh_share *s, const psh_world *w, pshi_holding *
     return pshi_share_lost(err, "root");
 }
 
+/* For the next catch-up to begin from. A world is shared by count, const or not. */
+static psh_world *keep_world(const psh_share *s, const psh_world *w) {
+    return w->env == s->env && w->schema == s->schema ? psh_world_ref((psh_world *)(uintptr_t)w) : NULL;
+}
+
 static psh_status publish_now(psh_share *s, const psh_world *w, int64_t now, psh_error *err) {
     pshi_holding next;
     psh_status st;
@@ -144,7 +150,7 @@ static psh_status publish_now(psh_share *s, const psh_world *w, int64_t now, psh
     }
     pshi_holding_free(s, &s->held);
     psh_world_unref(s->world);
-    s->world = NULL;
+    s->world = keep_world(s, w);
     s->held = next;
     s->distrust = 0;
     s->stats.epoch = psh_world_epoch(w);
