@@ -9,7 +9,7 @@
 #include "value/world.h"
 
 /* Memory that cannot be had, or a long list, only means that all is exported the next time. */
-static pshi_touched *add_touched(psh_map *m) {
+static pshi_mark *add_touched(psh_map *m) {
     void *list = m->touched;
     psh_status st;
 
@@ -27,7 +27,7 @@ static pshi_touched *add_touched(psh_map *m) {
 }
 
 void pshi_map_touch(psh_map *m, pshi_slot *s) {
-    pshi_touched *t;
+    pshi_mark *t;
 
     if (s->touched)
         return;
@@ -35,14 +35,14 @@ void pshi_map_touch(psh_map *m, pshi_slot *s) {
     if (!t)
         return;
     s->touched = 1;
-    *t = (pshi_touched){ 0, s->p.interval, s->p.table, PSH_NONE, s->p.flags };
+    *t = (pshi_mark){ 0, s->p.interval, s->p.table, PSH_NONE, s->p.flags };
 }
 
 void pshi_map_touch_gone(psh_map *m, uint64_t partition, uint32_t node) {
-    pshi_touched *t = add_touched(m);
+    pshi_mark *t = add_touched(m);
 
     if (t)
-        *t = (pshi_touched){ partition, 0, 0, node, 0 };
+        *t = (pshi_mark){ partition, 0, 0, node, 0 };
 }
 
 /* Whether the owners among slots first..end-1 tile the ring, each of them; children own nothing. */
@@ -121,14 +121,14 @@ psh_status psh_map_export(const psh_map *m, psh_world_draft *d) {
     return st;
 }
 
-static psh_status take_out(psh_world_draft *d, const pshi_touched *t) {
+static psh_status take_out(psh_world_draft *d, const pshi_mark *t) {
     psh_status st = t->node == PSH_NONE ? psh_world_draft_remove_partition(d, t->partition)
                                         : psh_world_draft_remove_replica(d, t->partition, t->node);
 
     return st == PSH_E_NOT_FOUND ? PSH_OK : st; /* it came and went between two worlds */
 }
 
-static psh_status export_touched(const psh_map *m, psh_world_draft *d, const pshi_touched *t) {
+static psh_status export_touched(const psh_map *m, psh_world_draft *d, const pshi_mark *t) {
     psh_partition key = { .table = t->table, .interval = t->interval, .flags = t->flags };
     size_t at = pshi_map_lower(m, &key);
     const psh_partition *p = at < m->count ? &pshi_map_slot(m, at)->p : NULL;
@@ -139,7 +139,7 @@ static psh_status export_touched(const psh_map *m, psh_world_draft *d, const psh
 }
 
 static int compare_touched(const void *x, const void *y) {
-    const pshi_touched *a = x, *b = y;
+    const pshi_mark *a = x, *b = y;
 
     if (a->flags != b->flags)
         return a->flags < b->flags ? -1 : 1;
@@ -150,7 +150,7 @@ static int compare_touched(const void *x, const void *y) {
 
 /* What went goes first: it may have come back under its id. Then each interval once. */
 psh_status psh_map_export_changes(psh_map *m, psh_world_draft *d) {
-    const pshi_touched *before = NULL, *t;
+    const pshi_mark *before = NULL, *t;
     psh_status st = PSH_OK;
     size_t i;
 
@@ -176,7 +176,7 @@ psh_status psh_map_export_changes(psh_map *m, psh_world_draft *d) {
     return st;
 }
 
-static void untouch(psh_map *m, const pshi_touched *t) {
+static void untouch(psh_map *m, const pshi_mark *t) {
     psh_partition key = { .table = t->table, .interval = t->interval, .flags = t->flags };
     size_t i = pshi_map_lower(m, &key), end;
 

@@ -66,13 +66,13 @@ typedef struct pshi_pair {
 } pshi_pair;
 
 /** What changed: an interval of a table, a partition that is gone, or a replica that is. */
-typedef struct pshi_touched {
+typedef struct pshi_mark {
     uint64_t partition; /* gone; 0: an interval */
     int64_t interval;
     uint32_t table;
     uint32_t node;      /* of a replica that is gone; PSH_NONE: of a partition */
     uint32_t flags;     /* of its partitions */
-} pshi_touched;
+} pshi_mark;
 
 struct psh_map {
     psh_env *env;
@@ -96,7 +96,7 @@ struct psh_map {
     psh_assignment *assignments; /* by (table, tenant, from) */
     size_t assignment_count, assignment_cap;
     uint8_t *assignment_fresh; /* Shape [assignment_cap]: 1 since the last export */
-    pshi_touched *touched;
+    pshi_mark *touched;
     size_t touched_count, touched_cap;
     int touched_all;  /* 1: the list does not hold all */
 };

@@ -333,6 +333,7 @@ static psh_status begin_replicate(psh_map *m, pshi_slot *s, const psh_action *a)
         st = pshi_map_add_copy(m, &fresh);
         if (st != PSH_OK)
             return st;
+        pshi_map_touch(m, s);
     }
     set_pending(s, a);
     return PSH_OK;
