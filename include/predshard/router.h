@@ -39,8 +39,8 @@ PSH_API void psh_router_destroy(psh_router *r);
 typedef struct psh_leg {
     uint32_t kind;            /**< PSH_LEG_* */
     uint32_t table;
-    uint32_t node;
-    uint32_t tier;
+    uint32_t node;            /**< to be read at: of a BASE leg's owners, or of their replicas */
+    uint32_t tier;            /**< on that node */
     uint64_t view;            /**< VIEW: its id; else 0 */
     int64_t time_from;
     int64_t time_to;
@@ -73,7 +73,9 @@ PSH_API void psh_route_destroy(psh_route *route);
  * legs the rest, none if base legs answer all. A part of a view serves when it holds every change up to
  * head_position; or its interval is sealed and it holds the interval's last_position; or its commit_time is
  * not before now - max_staleness_ns. Base legs: the partitions that the tenant and time predicates leave,
- * one leg per (node, tier), and the quarantine where it holds rows of that time.
+ * one leg per (node, tier), and the quarantine where it holds rows of that time. A tenant's point is that of its
+ * segment in each interval (psh_world_point). A partition is read at its owner or at one of its replicas that are
+ * ready: which, the query's id decides, so that queries spread over them and each comes back to the same.
  * Among views the one that covers most time wins, then the one with the fewest groups, then the least id.
  * A head_position of 0 makes no part fresh. A view that follows its base serves no interval without an owner.
  * No allocation. The route borrows from world and query.
@@ -101,7 +103,7 @@ typedef struct psh_placement {
 /**
  * @param tenant  psh_tenant_id; 0 for a table without tenant column
  * @param time    event time of the row
- * No allocation.
+ * The owner of psh_world_point, never a replica. No allocation.
  * @return PSH_OK, PSH_E_NOT_FOUND (table, or no partition and no quarantine).
  */
 PSH_API psh_status psh_router_write(

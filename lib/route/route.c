@@ -59,34 +59,6 @@ static void empty_route(psh_route *route) {
     route->reason = 0;
 }
 
-static void add_point(psh_route *route, uint64_t tenant) {
-    uint64_t point = psh_ring_point(tenant, 0);
-    size_t at = route->point_count++;
-
-    for (; at > 0 && route->points[at - 1] > point; at--)
-        route->points[at] = route->points[at - 1];
-    route->points[at] = point;
-}
-
-/* The ring points that the query can ask for; none known: all. */
-static void find_points(const pshi_routing *r) {
-    const psh_predicate *p = r->spec->predicates;
-    size_t i, k;
-
-    r->route->point_count = 0;
-    if (r->table->tenant_column == PSH_NONE) {
-        add_point(r->route, 0);
-        return;
-    }
-    for (i = 0; i < r->spec->predicate_count; i++, p++) {
-        if (p->column != r->table->tenant_column || (p->op != PSH_OP_EQ && p->op != PSH_OP_IN))
-            continue;
-        for (k = 0; p->value_count <= PSHI_ROUTE_POINTS && k < p->value_count; k++)
-            add_point(r->route, psh_tenant_id(&p->values[k]));
-        return;
-    }
-}
-
 static psh_status routing_begin(
     const psh_world *world, const psh_route_request *request, psh_route *route, pshi_routing *r) {
     const pshi_table_index *t;
@@ -102,7 +74,8 @@ static psh_status routing_begin(
     t = &world->tables[r->spec->table];
     if (t->quarantine != PSH_NONE)
         r->quarantine = psh_world_partition(world, t->quarantine);
-    find_points(r);
+    r->has_replicas = psh_world_replica_count(world) > 0;
+    pshi_points_find(r);
     /* The query's time, cut to where there can be rows. */
     r->from = t->from > r->spec->time_from ? t->from : r->spec->time_from;
     r->to = t->to < r->spec->time_to ? t->to : r->spec->time_to;

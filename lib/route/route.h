@@ -26,8 +26,12 @@ struct psh_route {
     size_t partition_count;
     uint32_t coverage;
     uint32_t reason;
-    uint64_t points[PSHI_ROUTE_POINTS]; /* of the tenants asked for, ascending */
-    size_t point_count;                 /* 0 = all tenants */
+    uint64_t tenants[PSHI_ROUTE_POINTS]; /* asked for */
+    size_t tenant_count;                 /* 0 = all */
+    uint64_t points[PSHI_ROUTE_POINTS]; /* of the tenants asked for, ascending, */
+    size_t point_count;                 /* 0 = all tenants, */
+    int64_t points_from;                /* in intervals that begin within [points_from, points_to) */
+    int64_t points_to;
 };
 
 /** One query being routed. */
@@ -40,6 +44,7 @@ typedef struct pshi_routing {
     psh_route *route;
     int64_t from; /* the part of the query's time in which there can be rows */
     int64_t to;
+    int has_replicas;
 } pshi_routing;
 
 /** A run of parts of one view on one node, that can be served. */
@@ -73,6 +78,10 @@ typedef struct pshi_walk {
 uint32_t pshi_walk_begin(const pshi_routing *r, size_t view, pshi_walk *w);
 /** @return 1, or 0 when there are no more. */
 int pshi_walk_next(pshi_walk *w, pshi_run *out);
+/** Finds the tenants that the query asks for, and their points when its time begins. */
+void pshi_points_find(const pshi_routing *r);
+/** Finds the points again for intervals that begin at `start`. */
+void pshi_points_move(const pshi_routing *r, int64_t start);
 /** Adds the base legs of [from, to). @return PSH_OK, PSH_E_LIMIT. */
 psh_status pshi_base_legs(const pshi_routing *r, int64_t from, int64_t to);
 

@@ -66,7 +66,7 @@ psh_status psh_router_write(
     memset(out, 0, sizeof *out);
     if (table >= psh_schema_table_count(psh_world_schema(world)))
         return PSH_E_NOT_FOUND;
-    p = psh_world_locate(world, table, time, psh_ring_point(tenant, 0));
+    p = psh_world_locate(world, table, time, psh_world_point(world, table, tenant, time));
     if (!p || p->state != PSH_PARTITION_ACTIVE) {
         out->late = p != NULL;
         out->quarantined = 1;

@@ -34,6 +34,8 @@ void pshi_world_lists_free(psh_env *env, pshi_world_lists *l) {
     pshi_free(env, l->tiers);
     pshi_free(env, l->views);
     pshi_free(env, l->parts);
+    pshi_free(env, l->replicas);
+    pshi_free(env, l->assignments);
 }
 
 void psh_world_draft_destroy(psh_world_draft *d) {
@@ -108,6 +110,38 @@ psh_status psh_world_draft_add_view_part(psh_world_draft *d, const psh_view_part
     return st;
 }
 
+psh_status psh_world_draft_add_replica(psh_world_draft *d, const psh_replica *r) {
+    pshi_world_lists *l;
+    void *items;
+    psh_status st;
+
+    if (!d || !r)
+        return PSH_E_INVALID;
+    l = &d->lists;
+    items = l->replicas;
+    st = pshi_reserve(d->env, &items, &l->replica_cap, l->replica_count + 1, sizeof *r);
+    l->replicas = items;
+    if (st == PSH_OK)
+        l->replicas[l->replica_count++] = *r;
+    return st;
+}
+
+psh_status psh_world_draft_add_assignment(psh_world_draft *d, const psh_assignment *a) {
+    pshi_world_lists *l;
+    void *items;
+    psh_status st;
+
+    if (!d || !a)
+        return PSH_E_INVALID;
+    l = &d->lists;
+    items = l->assignments;
+    st = pshi_reserve(d->env, &items, &l->assignment_cap, l->assignment_count + 1, sizeof *a);
+    l->assignments = items;
+    if (st == PSH_OK)
+        l->assignments[l->assignment_count++] = *a;
+    return st;
+}
+
 psh_world *psh_world_ref(psh_world *w) {
     pshi_ref_get(&w->refs);
     return w;
@@ -127,6 +161,7 @@ void psh_world_unref(psh_world *w) {
     pshi_free(w->env, w->part_groups);
     pshi_free(w->env, w->part_first);
     pshi_idmap_free(w->env, &w->ids);
+    pshi_free(w->env, w->tenants);
     psh_schema_unref(w->schema);
     pshi_free(w->env, w);
 }
@@ -251,4 +286,47 @@ const psh_view_part *psh_world_view_parts(const psh_world *w, size_t i, size_t *
         return NULL;
     *count = w->part_first[i + 1] - w->part_first[i];
     return w->lists.parts + w->part_first[i];
+}
+
+size_t psh_world_replica_count(const psh_world *w) {
+    return w->lists.replica_count;
+}
+
+const psh_replica *psh_world_replica(const psh_world *w, size_t i) {
+    return i < w->lists.replica_count ? &w->lists.replicas[i] : NULL;
+}
+
+/* The first replica of this partition or of a later one. */
+static size_t first_replica(const psh_world *w, uint64_t partition) {
+    size_t low = 0, high = w->lists.replica_count, mid;
+
+    while (low < high) {
+        mid = low + (high - low) / 2;
+        if (w->lists.replicas[mid].partition < partition)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low;
+}
+
+const psh_replica *psh_world_replicas(const psh_world *w, uint64_t partition, size_t *count) {
+    size_t first = first_replica(w, partition), end = first;
+
+    while (end < w->lists.replica_count && w->lists.replicas[end].partition == partition)
+        end++;
+    *count = end - first;
+    return *count ? &w->lists.replicas[first] : NULL;
+}
+
+size_t psh_world_assignment_count(const psh_world *w) {
+    return w->lists.assignment_count;
+}
+
+const psh_assignment *psh_world_assignment(const psh_world *w, size_t i) {
+    return i < w->lists.assignment_count ? &w->lists.assignments[i] : NULL;
+}
+
+int pshi_world_has_assignments(const psh_world *w) {
+    return w->lists.assignment_count > 0;
 }

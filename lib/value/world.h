@@ -15,6 +15,8 @@
 #define PSHI_PARTITION_LEAST 24u
 #define PSHI_TIER_INFO_LEAST 30u
 #define PSHI_VIEW_PART_LEAST 17u
+#define PSHI_REPLICA_LEAST 12u
+#define PSHI_ASSIGNMENT_LEAST 16u
 
 /** Active, sealed and archived partitions own their keys. */
 int pshi_partition_owns(const psh_partition *p);
@@ -40,6 +42,22 @@ void pshi_view_part_put(pshi_writer *w, const psh_view_part *p);
 /** Reads without pshi_view_part_check. */
 void pshi_view_part_get(pshi_cursor *c, psh_view_part *out);
 
+/** @return PSH_OK, PSH_E_INVALID; that its partition is there and owns keys is the world's to check. */
+psh_status pshi_replica_check(const psh_replica *r, psh_error *err);
+void pshi_replica_put(pshi_writer *w, const psh_replica *r);
+/** Reads without pshi_replica_check. */
+void pshi_replica_get(pshi_cursor *c, psh_replica *out);
+/** One line. */
+void pshi_replica_text(pshi_writer *w, const psh_replica *r);
+
+/** @return PSH_OK, PSH_E_INVALID. */
+psh_status pshi_assignment_check(const psh_schema *s, const psh_assignment *a, psh_error *err);
+void pshi_assignment_put(pshi_writer *w, const psh_assignment *a);
+/** Reads without pshi_assignment_check. */
+void pshi_assignment_get(pshi_cursor *c, psh_assignment *out);
+/** One line. */
+void pshi_assignment_text(pshi_writer *w, const psh_assignment *a);
+
 /** What a draft gathers and a world holds. */
 typedef struct pshi_world_lists {
     psh_partition *partitions;
@@ -50,6 +68,10 @@ typedef struct pshi_world_lists {
     size_t view_count, view_cap;
     psh_view_part *parts;
     size_t part_count, part_cap;
+    psh_replica *replicas;
+    size_t replica_count, replica_cap;
+    psh_assignment *assignments;
+    size_t assignment_count, assignment_cap;
 } pshi_world_lists;
 
 /** Drops the references and the arrays. */
@@ -101,7 +123,8 @@ struct psh_world {
     uint64_t epoch;
     int64_t time;
     pshi_world_lists lists; /* partitions by (table, interval, arc_first, id), quarantines last; tiers by (node,
-                               tier); views by id; parts by (view, time_from, node) */
+                               tier); views by id; parts by (view, time_from, node);
+                               replicas by (partition, node); assignments by (table, tenant, from) */
     pshi_span *spans;       /* by (table, interval) */
     size_t span_count;
     uint32_t *owners;       /* indexes of partitions that own keys, in their order */
@@ -113,8 +136,18 @@ struct psh_world {
     uint64_t *part_groups;  /* Shape [part_count + 1]: groups of all parts before */
     size_t *part_first;     /* Shape [view_count + 1]: where a view's parts begin */
     pshi_idmap ids;         /* from partition id to index */
+    uint32_t *tenants;      /* open addressing by (table, tenant): the first of its assignments, or PSH_NONE */
+    size_t tenant_mask;     /* slots - 1; 0: there are none */
 };
 
+/** The assignments of a tenant by `from`; *count = 0 if it has none. Borrowed. */
+const psh_assignment *pshi_world_assignments(
+    const psh_world *w, uint32_t table, uint64_t tenant, size_t *count);
+int pshi_world_has_assignments(const psh_world *w);
+
+/** Checks and indexes what the sorted lists say of replicas and assignments. @return PSH_OK, _INVALID, _NOMEM. */
+psh_status pshi_world_check_replicas(const psh_world *w, psh_error *err);
+psh_status pshi_world_index_assignments(psh_world *w, psh_error *err);
 /** Fills the fields from `tables` to `part_groups` of a world that is else whole. @return PSH_OK, PSH_E_NOMEM. */
 psh_status pshi_world_index(psh_world *w);
 /** The first span of a later table, or of this one that begins at or after `time`. */

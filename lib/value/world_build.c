@@ -5,6 +5,7 @@
 
 #include "base/env.h"
 #include "base/error.h"
+#include "base/hash.h"
 #include "value/view.h"
 #include "value/world.h"
 
@@ -47,6 +48,21 @@ static int compare_parts(const void *x, const void *y) {
     return c ? c : order_of(a->node, b->node);
 }
 
+static int compare_replicas(const void *x, const void *y) {
+    const psh_replica *a = x, *b = y;
+    int c = order_of(a->partition, b->partition);
+
+    return c ? c : order_of(a->node, b->node);
+}
+
+static int compare_assignments(const void *x, const void *y) {
+    const psh_assignment *a = x, *b = y;
+    int c = order_of(a->table, b->table);
+
+    c = c ? c : order_of(a->tenant, b->tenant);
+    return c ? c : order_of_times(a->from, b->from);
+}
+
 /* @return a copy of n elements in order, or NULL. */
 static void *copy_sorted(
     psh_env *env, const void *from, size_t n, size_t size, int (*compare)(const void *, const void *)) {
@@ -68,6 +84,14 @@ static psh_status copy_lists(psh_world *w, const pshi_world_lists *from) {
     to->tiers = copy_sorted(w->env, from->tiers, from->tier_count, sizeof *to->tiers, compare_tiers);
     to->views = copy_sorted(w->env, from->views, from->view_count, sizeof *to->views, compare_views);
     to->parts = copy_sorted(w->env, from->parts, from->part_count, sizeof *to->parts, compare_parts);
+    to->replicas = copy_sorted(
+        w->env, from->replicas, from->replica_count, sizeof *to->replicas, compare_replicas);
+    to->assignments = copy_sorted(
+        w->env, from->assignments, from->assignment_count, sizeof *to->assignments, compare_assignments);
+    if (!to->replicas || !to->assignments)
+        return PSH_E_NOMEM;
+    to->replica_count = from->replica_count;
+    to->assignment_count = from->assignment_count;
     if (!to->partitions || !to->tiers || !to->views || !to->parts)
         return PSH_E_NOMEM;
     to->partition_count = from->partition_count;
@@ -217,6 +241,92 @@ static psh_status index_parts(psh_world *w, psh_error *err) {
     return PSH_OK;
 }
 
+psh_status pshi_world_check_replicas(const psh_world *w, psh_error *err) {
+    const psh_replica *r = w->lists.replicas;
+    const psh_partition *p;
+    psh_status st;
+    size_t i;
+
+    for (i = 0; i < w->lists.replica_count; i++) {
+        st = pshi_replica_check(&r[i], err);
+        if (st != PSH_OK)
+            return st;
+        if (i && compare_replicas(&r[i - 1], &r[i]) == 0)
+            return pshi_fail_at(err, PSH_E_INVALID, "replicas", i, "its partition and node stand twice");
+        p = psh_world_find_partition(w, r[i].partition);
+        if (!p || !pshi_partition_owns(p))
+            return pshi_fail_at(err, PSH_E_INVALID, "replicas", i, "its partition is not there, or owns no key");
+        if (p->node == r[i].node)
+            return pshi_fail_at(err, PSH_E_INVALID, "replicas", i, "is on the node of its owner");
+    }
+    return PSH_OK;
+}
+
+static size_t tenant_slot(const psh_world *w, uint32_t table, uint64_t tenant) {
+    const psh_assignment *a;
+    size_t i = (size_t)pshi_mix64(tenant + table) & w->tenant_mask;
+
+    for (; w->tenants[i] != PSH_NONE; i = (i + 1) & w->tenant_mask) {
+        a = &w->lists.assignments[w->tenants[i]];
+        if (a->table == table && a->tenant == tenant)
+            break;
+    }
+    return i;
+}
+
+const psh_assignment *pshi_world_assignments(
+    const psh_world *w, uint32_t table, uint64_t tenant, size_t *count) {
+    const psh_assignment *first, *a, *end = w->lists.assignments + w->lists.assignment_count;
+    uint32_t i;
+
+    *count = 0;
+    if (!w->lists.assignment_count)
+        return NULL;
+    i = w->tenants[tenant_slot(w, table, tenant)];
+    if (i == PSH_NONE)
+        return NULL;
+    first = &w->lists.assignments[i];
+    for (a = first; a < end && a->table == table && a->tenant == tenant; a++)
+        (*count)++;
+    return first;
+}
+
+static psh_status check_assignments(const psh_world *w, psh_error *err) {
+    const psh_assignment *a = w->lists.assignments;
+    psh_status st;
+    size_t i;
+
+    for (i = 0; i < w->lists.assignment_count; i++) {
+        st = pshi_assignment_check(w->schema, &a[i], err);
+        if (st != PSH_OK)
+            return st;
+        if (i && compare_assignments(&a[i - 1], &a[i]) == 0)
+            return pshi_fail_at(
+                err, PSH_E_INVALID, "assignments", i, "its table, tenant and time stand twice");
+    }
+    return PSH_OK;
+}
+
+psh_status pshi_world_index_assignments(psh_world *w, psh_error *err) {
+    const psh_assignment *a = w->lists.assignments;
+    size_t n = w->lists.assignment_count, slots = 16, i;
+    psh_status st = check_assignments(w, err);
+
+    if (st != PSH_OK || !n)
+        return st;
+    while (slots < 2 * n)
+        slots *= 2;
+    w->tenants = pshi_calloc(w->env, slots, sizeof *w->tenants);
+    if (!w->tenants)
+        return PSH_E_NOMEM;
+    memset(w->tenants, 0xff, slots * sizeof *w->tenants);
+    w->tenant_mask = slots - 1;
+    for (i = 0; i < n; i++)
+        if (i == 0 || a[i].table != a[i - 1].table || a[i].tenant != a[i - 1].tenant)
+            w->tenants[tenant_slot(w, a[i].table, a[i].tenant)] = (uint32_t)i;
+    return PSH_OK;
+}
+
 static psh_status fill_world(psh_world *w, const psh_world_draft *d, psh_error *err) {
     psh_status st = copy_lists(w, &d->lists);
     size_t i;
@@ -227,6 +337,10 @@ static psh_status fill_world(psh_world *w, const psh_world_draft *d, psh_error *
         st = index_spans(w);
     for (i = 0; st == PSH_OK && i < w->span_count; i++)
         st = check_arcs(w, &w->spans[i], err);
+    if (st == PSH_OK)
+        st = pshi_world_check_replicas(w, err);
+    if (st == PSH_OK)
+        st = pshi_world_index_assignments(w, err);
     if (st == PSH_OK)
         st = check_tiers(w, err);
     if (st == PSH_OK)
@@ -245,7 +359,7 @@ psh_status psh_world_create(const psh_world_draft *d, psh_world **out, psh_error
     if (!out || !d)
         return pshi_fail(err, PSH_E_INVALID, "draft", "draft and out are needed");
     *out = NULL;
-    if (d->lists.partition_count >= PSH_NONE)
+    if (d->lists.partition_count >= PSH_NONE || d->lists.assignment_count >= PSH_NONE)
         return pshi_fail(err, PSH_E_INVALID, "partitions", "too many");
     w = pshi_calloc(d->env, 1, sizeof *w);
     if (!w)

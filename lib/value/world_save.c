@@ -22,6 +22,12 @@ static void encode_world(pshi_writer *w, const void *value) {
     pshi_put_var(w, l->part_count);
     for (i = 0; i < l->part_count; i++)
         pshi_view_part_put(w, &l->parts[i]);
+    pshi_put_var(w, psh_world_replica_count(world));
+    for (i = 0; i < psh_world_replica_count(world); i++)
+        pshi_replica_put(w, psh_world_replica(world, i));
+    pshi_put_var(w, psh_world_assignment_count(world));
+    for (i = 0; i < psh_world_assignment_count(world); i++)
+        pshi_assignment_put(w, psh_world_assignment(world, i));
 }
 
 psh_status psh_world_save(const psh_world *w, psh_buffer *out) {
@@ -82,6 +88,30 @@ static psh_status decode_parts(psh_world_draft *d, pshi_cursor *c, size_t max_by
     return st;
 }
 
+static psh_status decode_replicas(psh_world_draft *d, pshi_cursor *c, size_t max_bytes, psh_error *err) {
+    size_t n = pshi_get_count(c, PSHI_REPLICA_LEAST), i;
+    psh_status st = pshi_load_fits(max_bytes, n, 2 * sizeof(psh_replica), err);
+    psh_replica r;
+
+    for (i = 0; st == PSH_OK && i < n; i++) {
+        pshi_replica_get(c, &r);
+        st = psh_world_draft_add_replica(d, &r);
+    }
+    return st;
+}
+
+static psh_status decode_assignments(psh_world_draft *d, pshi_cursor *c, size_t max_bytes, psh_error *err) {
+    size_t n = pshi_get_count(c, PSHI_ASSIGNMENT_LEAST), i;
+    psh_status st = pshi_load_fits(max_bytes, n, 2 * sizeof(psh_assignment) + 16, err);
+    psh_assignment a;
+
+    for (i = 0; st == PSH_OK && i < n; i++) {
+        pshi_assignment_get(c, &a);
+        st = psh_world_draft_add_assignment(d, &a);
+    }
+    return st;
+}
+
 static psh_status decode_lists(
     psh_env *env, psh_world_draft *d, pshi_cursor *c, size_t max_bytes, psh_error *err) {
     psh_status st = decode_partitions(d, c, max_bytes, err);
@@ -92,8 +122,12 @@ static psh_status decode_lists(
         st = decode_views(env, d, c, err);
     if (st == PSH_OK)
         st = decode_parts(d, c, max_bytes, err);
+    if (st == PSH_OK)
+        st = decode_replicas(d, c, max_bytes, err);
+    if (st == PSH_OK)
+        st = decode_assignments(d, c, max_bytes, err);
     if (st == PSH_OK && pshi_read_end(c) != PSH_OK)
-        st = pshi_fail(err, PSH_E_CORRUPT, "data", "damaged, or bytes follow the last view part");
+        st = pshi_fail(err, PSH_E_CORRUPT, "data", "damaged, or bytes follow the last assignment");
     return st == PSH_E_NOMEM ? pshi_fail(err, st, "", psh_status_text(st)) : st;
 }
 
@@ -203,6 +237,10 @@ psh_status psh_world_dump(const psh_world *w, psh_buffer *out) {
         pshi_partition_text(&text, &l->partitions[i]);
         pshi_text(&text, "\n");
     }
+    for (i = 0; i < psh_world_replica_count(w); i++)
+        pshi_replica_text(&text, psh_world_replica(w, i));
+    for (i = 0; i < psh_world_assignment_count(w); i++)
+        pshi_assignment_text(&text, psh_world_assignment(w, i));
     for (i = 0; i < l->tier_count; i++)
         text_tier(&text, &l->tiers[i]);
     for (i = 0; i < l->view_count; i++)

@@ -14,6 +14,7 @@ struct psh_worlds {
 };
 
 struct psh_reader {
+    pshi_root *root; /* first: pins begin here */
     psh_worlds *worlds;
     uint32_t slot;
 };
@@ -93,6 +94,7 @@ psh_status psh_reader_create(psh_worlds *ws, psh_reader **out) {
     if (!r)
         return PSH_E_NOMEM;
     r->worlds = ws;
+    r->root = ws->root;
     st = pshi_root_take(ws->root, &r->slot);
     if (st != PSH_OK) {
         pshi_free(ws->env, r);
@@ -105,14 +107,18 @@ psh_status psh_reader_create(psh_worlds *ws, psh_reader **out) {
 void psh_reader_destroy(psh_reader *r) {
     if (!r)
         return;
-    pshi_root_give_back(r->worlds->root, r->slot);
+    pshi_root_give_back(r->root, r->slot);
     pshi_free(r->worlds->env, r);
 }
 
 const psh_world *psh_reader_pin(psh_reader *r) {
-    return pshi_root_pin(r->worlds->root, r->slot);
+    return pshi_root_pin(r->root, r->slot);
+}
+
+const psh_world *psh_reader_refresh(psh_reader *r) {
+    return pshi_root_refresh(r->root, r->slot);
 }
 
 void psh_reader_unpin(psh_reader *r) {
-    pshi_root_unpin(r->worlds->root, r->slot);
+    pshi_root_unpin(r->root, r->slot);
 }

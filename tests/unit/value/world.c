@@ -88,6 +88,16 @@ static psh_status add_all(psh_world_draft *d, psh_view *a, psh_view *b) {
     psh_tier_info slow = { .node = 0, .tier = 1, .capacity_bytes = 900, .price = 0.5, .latency_us = 40 };
     psh_tier_info fast = { .node = 0, .tier = 0, .capacity_bytes = 100, .price = 3, .used_bytes = 7 };
     psh_view_part parts[] = { day_part(b, 1, 2), day_part(b, 0, 2), day_part(a, 0, 2), day_part(b, 0, 1) };
+    psh_replica copies[] = {
+        { psh_partition_id(0, 2, HALF), 7, 1, PSH_REPLICA_WARMING, 0, PSH_TIME_NONE },
+        { psh_partition_id(0, 2, HALF), 3, 0, PSH_REPLICA_READY, 0, 60 },
+        { psh_quarantine_id(0), 4, 0, PSH_REPLICA_READY, 0, 61 },
+    };
+    psh_assignment moves[] = {
+        { 77, 0, 5, 2 * PSH_DAY, PSH_ACCESS_RANGE, PSH_NONE },
+        { 77, 0, 6, PSH_TIME_MIN, 0, 1 },
+        { 12, 0, 9, PSH_DAY + 1, PSH_ACCESS_POINT, 0 },
+    };
     psh_status st = add_partitions(d, p, sizeof p / sizeof *p);
     size_t i;
 
@@ -101,6 +111,10 @@ static psh_status add_all(psh_world_draft *d, psh_view *a, psh_view *b) {
         st = psh_world_draft_add_view(d, b);
     for (i = 0; st == PSH_OK && i < 4; i++)
         st = psh_world_draft_add_view_part(d, &parts[i]);
+    for (i = 0; st == PSH_OK && i < 3; i++)
+        st = psh_world_draft_add_replica(d, &copies[i]);
+    for (i = 0; st == PSH_OK && i < 3; i++)
+        st = psh_world_draft_add_assignment(d, &moves[i]);
     return st;
 }
 
@@ -432,6 +446,9 @@ static void test_saved_comes_back(void **state) {
     assert_non_null(strstr(psh_buffer_data(two), "world epoch 4 time 2001-01-01T00:00:00Z"));
     assert_non_null(strstr(psh_buffer_data(two), " warming "));
     assert_non_null(strstr(psh_buffer_data(two), " quarantine "));
+    assert_non_null(strstr(psh_buffer_data(two), " node 3 tier 0 ready at "));
+    assert_non_null(strstr(psh_buffer_data(two), " node 7 tier 1 warming\n"));
+    assert_non_null(strstr(psh_buffer_data(two), " segment 5 access range tier any\n"));
     psh_world_unref(w);
     psh_world_unref(again);
     psh_buffer_destroy(one);

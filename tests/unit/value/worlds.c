@@ -67,6 +67,8 @@ static void test_a_stalled_reader_delays_freeing(void **state) {
     assert_int_equal(stats_of(ws).oldest_pinned, 1);
     assert_int_equal(stats_of(ws).retired, 8);
     assert_int_equal(psh_world_locate(held, 0, 5, 5)->rows, 1);
+    assert_int_equal(psh_world_epoch(psh_reader_refresh(slow)), 9);
+    assert_int_equal(stats_of(ws).retired, 0);
     psh_reader_unpin(slow);
     assert_int_equal(stats_of(ws).retired, 0);
     assert_int_equal(stats_of(ws).oldest_pinned, 9);
@@ -166,8 +168,10 @@ typedef struct reading {
     atomic_int *stop;
     uint64_t pins;
     int bad;
+    int refresh;
 } reading;
 
+/* Half of the readers refresh what they hold, the others pin anew each time. */
 static void *read_on(void *arg) {
     reading *r = arg;
     const psh_partition *p;
@@ -180,15 +184,17 @@ static void *read_on(void *arg) {
         return NULL;
     }
     while (!atomic_load(r->stop) || r->pins == 0) {
-        w = psh_reader_pin(reader);
+        w = r->refresh ? psh_reader_refresh(reader) : psh_reader_pin(reader);
         if (w) {
             p = psh_world_locate(w, 0, 1, r->pins);
             r->bad |= !p || p->rows != psh_world_epoch(w) || psh_world_epoch(w) < last;
             last = psh_world_epoch(w);
             r->pins++;
         }
-        psh_reader_unpin(reader);
+        if (!r->refresh)
+            psh_reader_unpin(reader);
     }
+    psh_reader_unpin(reader);
     psh_reader_destroy(reader);
     return NULL;
 }
@@ -210,7 +216,7 @@ static void test_threads(void **state) {
     schema = test_flights_schema(env);
     assert_ok(psh_worlds_create(env, THREADS, &ws));
     for (i = 0; i < THREADS; i++) {
-        readings[i] = (reading){ ws, &stop, 0, 0 };
+        readings[i] = (reading){ ws, &stop, 0, 0, i % 2 == 0 };
         assert_int_equal(pthread_create(&threads[i], NULL, read_on, &readings[i]), 0);
     }
     for (epoch = 1; epoch <= EPOCHS; epoch++)
