@@ -104,16 +104,18 @@ static int takes_part(const memory_table *t, const psh_partition *p) {
            t->arc_first <= p->arc_last && p->arc_first <= t->arc_last;
 }
 
+/* Asked for as it is: the usual case. */
+static int is_whole(const memory_table *t, const psh_partition *p) {
+    return t->holds && (t->quarantine || (t->arc_first == p->arc_first && t->arc_last == p->arc_last));
+}
+
 int memory_next_source(const memory_rows *m, const psh_partition *p, size_t *at, memory_source *out) {
     const memory_table *t = memory_find_table(m, p->id), *x;
 
     memset(out, 0, sizeof *out);
-    if (t && t->holds && !t->recut && *at)
-        return 0;
-    if (t && t->holds && !t->recut) {
+    if (t && is_whole(t, p)) {
         out->t = t;
-        *at = 1;
-        return 1;
+        return (*at)++ == 0;
     }
     while (*at < m->table_count) {
         x = &m->tables[(*at)++];
@@ -132,6 +134,13 @@ memory_row *const *memory_rows_at(const memory_table *t, uint32_t node) {
     const memory_copy *c = t->node == node ? NULL : find_copy(t, 0, node);
 
     return c && c->ready ? c->rows : t->rows;
+}
+
+uint64_t memory_bytes_at(const memory_table *t, uint32_t node, uint32_t tier) {
+    const memory_copy *c = find_copy(t, 0, node);
+    uint64_t bytes = t->node == node && t->tier == tier ? t->bytes : 0;
+
+    return c && c->ready && c->tier == tier ? bytes + t->bytes : bytes;
 }
 
 /* Copies rows of an arc that are not there yet, as long as they fit into `limit` bytes. */
@@ -307,10 +316,10 @@ static psh_status drop_replica(memory_rows *m, const psh_want *want) {
     memory_table *t = memory_find_table(m, want->subject);
     memory_copy *c = t ? find_copy(t, 0, want->node) : NULL;
 
-    if (t && t->node == want->node)
-        return PSH_E_STATE; /* the owner */
     if (c)
         memory_drop_copy(t, c);
+    else if (t && t->node == want->node)
+        return PSH_E_STATE; /* the owner */
     return PSH_OK;
 }
 

@@ -32,6 +32,9 @@ int memory_next_source(const memory_rows *m, const psh_partition *p, size_t *at,
 /** The rows to read at a node: a ready replica's there, else the table's own. Shape [t->count]. */
 memory_row *const *memory_rows_at(const memory_table *t, uint32_t node);
 
+/** Bytes that a table and its ready replicas fill at a node and tier. */
+uint64_t memory_bytes_at(const memory_table *t, uint32_t node, uint32_t tier);
+
 /** Carries out a split, merge or copy, or refuses it whole. */
 psh_status memory_carry_out(memory_rows *m, const psh_want *want);
 

@@ -340,8 +340,7 @@ static psh_status log_deletes(memory_rows *m, const memory_table *t, uint64_t or
     return PSH_OK;
 }
 
-psh_status memory_move_table(
-    memory_rows *m, memory_table *t, uint64_t origin, int64_t now, int drop, uint32_t tier) {
+psh_status memory_move_table(memory_rows *m, memory_table *t, uint64_t origin, int64_t now, const psh_want *to) {
     memory_row *r;
     psh_status st;
 
@@ -354,8 +353,9 @@ psh_status memory_move_table(
         m->position++;
         m->commit_time = m->open_time;
     }
-    if (!drop) {
-        t->tier = tier;
+    if (to) {
+        t->node = to->node;
+        t->tier = to->tier;
         return PSH_OK;
     }
     m->dropped += t->count;

@@ -80,9 +80,8 @@ void memory_rows_free(memory_rows *m);
 memory_table *memory_find_table(const memory_rows *m, uint64_t partition);
 /** @return PSH_OK, also when it is there; PSH_E_NOMEM. */
 psh_status memory_create_table(memory_rows *m, const psh_want *want);
-/** Deletes the rows (logged as changes of `origin`) and, with `drop`, the table; else moves it to a tier. */
-psh_status memory_move_table(
-    memory_rows *m, memory_table *t, uint64_t origin, int64_t now, int drop, uint32_t tier);
+/** Moves a table to the node and tier of `to`, or deletes it (NULL); its rows are logged as deletes of `origin`. */
+psh_status memory_move_table(memory_rows *m, memory_table *t, uint64_t origin, int64_t now, const psh_want *to);
 /** A copy of one row; NULL if memory is short. */
 memory_row *memory_copy_row(const psh_value *row, size_t columns);
 /** Room for n rows more in a table and its copies, whose slots for them are filled: the last of `rows` first. */
