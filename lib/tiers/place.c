@@ -156,7 +156,8 @@ uint32_t pshi_place_cheapest(
 }
 
 /* An archive cannot wait for drops, since a drop may wait for it. */
-static uint32_t cheapest(const pshi_placing *c, const psh_want *w, uint32_t node, uint32_t tier, uint32_t but_tier) {
+static uint32_t cheapest(
+    const pshi_placing *c, const psh_want *w, uint32_t node, uint32_t tier, uint32_t but_tier) {
     return pshi_place_cheapest(
         c, w->subject, w->resources.bytes, w->kind != PSH_ACT_ARCHIVE_PARTITION, node, tier, but_tier);
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "tiers/place.h"
+#include "value/wants.h"
 
 uint64_t pshi_place_step(const psh_want *w, uint32_t step) {
     return psh_action_id(w->kind, pshi_tiers_holder(w), step);
@@ -154,10 +155,15 @@ int pshi_moves_conflict(const pshi_placing *c, const psh_want *w) {
     return conflicts_on(c, w->subject, w) || conflicts_on(c, source_of(w), w);
 }
 
+/* The action of this plan that is the step before; PSH_NONE if there is none. */
+static uint32_t step_before(const pshi_placing *c, const psh_want *w) {
+    return w->step > 1 ? pshi_idmap_find(&c->chosen_steps, pshi_place_step(w, w->step - 1)) : PSH_NONE;
+}
+
 /* A later step goes where the ledger, or the step before it in this plan, has put the first. */
 static uint32_t account_so_far(const pshi_placing *c, const psh_want *w) {
     const pshi_holding *h = pshi_tiers_find_holding(c->t, pshi_tiers_holder(w));
-    uint32_t before = w->step > 1 ? pshi_idmap_find(&c->chosen_steps, pshi_place_step(w, w->step - 1)) : PSH_NONE;
+    uint32_t before = step_before(c, w);
 
     if (h && h->account != PSH_NONE)
         return h->account;
@@ -198,7 +204,7 @@ static int settle_copy(pshi_placing *c, psh_action *a, pshi_placed *x) {
     if (x->account == PSH_NONE)
         return 0;
     need = pshi_tiers_needed(pshi_tiers_find_holding(c->t, pshi_tiers_holder(&a->want)), x->account, bytes);
-    if (a->want.step > 1 && pshi_idmap_find(&c->chosen_steps, pshi_place_step(&a->want, a->want.step - 1)) != PSH_NONE)
+    if (step_before(c, &a->want) != PSH_NONE)
         need = 0; /* the first of them took it */
     if (need > c->room[x->account])
         return 0;
@@ -272,7 +278,7 @@ psh_status pshi_moves_chosen(pshi_placing *c, const psh_action *a) {
     uint32_t at = (uint32_t)c->count;
     psh_status st = PSH_OK;
 
-    if (pshi_tiers_is_of_node(a->want.kind) || a->want.kind == PSH_ACT_BUILD_VIEW || a->want.kind == PSH_ACT_DROP_VIEW)
+    if (!pshi_action_is_of_partition(a->want.kind))
         return PSH_OK;
     c->extra[at].behind[0] = pshi_idmap_find(&c->touched, a->want.subject);
     if (source_of(&a->want))

@@ -180,7 +180,9 @@ static void get_holding(const psh_tiers *t, pshi_cursor *c, pshi_holding *h) {
 }
 
 static int is_holding_possible(const pshi_holding *h) {
-    if (!h->subject || h->fresh > 1 || h->copy > PSHI_COPY_READY || h->pending > PSH_ACT_MAX || !h->pending != !h->pending_id)
+    if (!h->subject || h->fresh > 1 || h->copy > PSHI_COPY_READY)
+        return 0;
+    if (h->pending > PSH_ACT_MAX || !h->pending != !h->pending_id)
         return 0;
     if (h->planned > MOST_BYTES || h->reserved > MOST_BYTES || h->used > MOST_BYTES || h->overflow > MOST_BYTES ||
         h->moving > MOST_BYTES)

@@ -15,7 +15,7 @@ typedef struct memory_row {
     psh_value values[];      /**< Shape [columns of the table]; texts follow */
 } memory_row;
 
-/** A second copy of a table's rows, or of those that a split will take: rows[i] is of the table's rows[i], or NULL. */
+/** A second copy of a table's rows, or of those that a split takes: rows[i] is of the table's rows[i], or NULL. */
 typedef struct memory_copy {
     uint64_t into; /**< the shadow that a split fills; 0 = a replica */
     uint32_t node;

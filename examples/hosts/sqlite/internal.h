@@ -134,7 +134,7 @@ directory_replica *directory_find_replica(sqlite_host *h, uint64_t id, uint32_t 
 /* sources.c */
 /** Registers psh_within(table, first, last, tenant, time). */
 psh_status sources_open(sqlite_host *h);
-/** Adds the tables that hold a partition's rows now, each row in one of them. @return PSH_OK, PSH_E_NOT_FOUND, ... */
+/** Adds the tables that hold a partition's rows now, each row in one. @return PSH_OK, PSH_E_NOT_FOUND, ... */
 psh_status sources_of(sqlite_host *h, const psh_partition *p);
 /** " AND psh_within(...)" where a source is clipped. */
 void sources_append_clip(sqlite3_str *s, const psh_table_spec *t, const host_source *from);

@@ -57,8 +57,10 @@ void sources_append_clip(sqlite3_str *s, const psh_table_spec *t, const host_sou
 }
 
 void sources_append_table(sqlite3_str *s, sqlite_host *h, const directory_entry *e, uint32_t node) {
-    const directory_replica *r = node == PSH_NONE || node == e->node ? NULL : directory_find_replica(h, e->id, node);
+    const directory_replica *r = NULL;
 
+    if (node != PSH_NONE && node != e->node)
+        r = directory_find_replica(h, e->id, node);
     if (r && r->ready)
         sqlite3_str_appendf(s, "%s.\"%w\"", host_schema_name(r->tier), r->name);
     else
