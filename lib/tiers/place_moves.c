@@ -11,6 +11,18 @@ uint64_t pshi_place_step(const psh_want *w, uint32_t step) {
     return psh_action_id(w->kind, pshi_tiers_holder(w), step);
 }
 
+/* Where a partition is: the ledger hears of every move, a world is published after it. @return 0 if unknown */
+static int home_of(const pshi_placing *c, uint64_t partition, uint32_t *node, uint32_t *tier) {
+    psh_want w = { .kind = PSH_ACT_SEAL_PARTITION, .subject = partition, .node = PSH_NONE, .tier = PSH_NONE };
+    const pshi_holding *h = pshi_tiers_find_holding(c->t, partition);
+
+    if (!h || h->account == PSH_NONE)
+        return pshi_place_home(c, &w, node, tier);
+    *node = c->t->accounts[h->account].info.node;
+    *tier = c->t->accounts[h->account].info.tier;
+    return 1;
+}
+
 static int is_stepped(uint32_t kind) {
     return kind == PSH_ACT_SPLIT_PARTITION || kind == PSH_ACT_REPLICATE_PARTITION;
 }
@@ -51,10 +63,9 @@ static int copy_is_ready(const pshi_placing *c, const psh_want *w) {
 
 /* A replica where the owner is comes only of a promotion elsewhere. */
 static int may_drop_replica(const pshi_placing *c, const psh_want *w) {
-    psh_want owner = { .kind = PSH_ACT_SEAL_PARTITION, .subject = w->subject, .node = PSH_NONE, .tier = PSH_NONE };
     uint32_t node, tier, at = pshi_idmap_find(&c->chosen[PSH_ACT_PROMOTE_PARTITION], w->subject);
 
-    if (!pshi_place_home(c, &owner, &node, &tier) || node != w->node)
+    if (!home_of(c, w->subject, &node, &tier) || node != w->node)
         return 1;
     return at != PSH_NONE && c->actions[at].want.node != w->node;
 }
@@ -239,23 +250,20 @@ static uint32_t replica_tier(const pshi_placing *c, const psh_want *w) {
 }
 
 int pshi_moves_settle(pshi_placing *c, psh_action *a, pshi_placed *x) {
-    psh_want source = a->want, owner = a->want;
+    uint64_t source = source_of(&a->want);
     uint32_t node, tier;
 
     x->account = PSH_NONE;
     if (pshi_tiers_is_of_node(a->want.kind))
         return 1;
-    owner.node = owner.tier = source.node = source.tier = PSH_NONE;
-    source.subject = source_of(&a->want);
-    if (source.subject) {
-        if (!pshi_place_home(c, &a->want, &node, &tier) ||
-            !pshi_place_home(c, &source, &a->from_node, &a->from_tier))
+    if (source) {
+        if (!home_of(c, a->want.subject, &node, &tier) || !home_of(c, source, &a->from_node, &a->from_tier))
             return 0;
         a->want.node = node;
         a->want.tier = tier;
         return a->want.kind == PSH_ACT_SPLIT_PARTITION || settle_merge(c, a, x);
     }
-    if (!pshi_place_home(c, &owner, &a->from_node, &a->from_tier))
+    if (!home_of(c, a->want.subject, &a->from_node, &a->from_tier))
         return 0;
     if (a->want.kind == PSH_ACT_REPLICATE_PARTITION)
         return settle_copy(c, a, x);
