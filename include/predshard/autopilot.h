@@ -85,8 +85,8 @@ PSH_API psh_demand *psh_autopilot_demand(const psh_autopilot *a);
 
 /**
  * Stores everything in one atomic checkpoint. With checkpoint_ns > 0 a step takes one by itself, also before the
- * first world that sends rows to partitions just activated; with 0 the host does so: after a restart without it,
- * rows in partitions that no checkpoint knows are in no route.
+ * first world that sends rows to partitions just activated, split, merged or promoted; with 0 the host does so:
+ * after a restart without it, rows in partitions that no checkpoint knows are in no route.
  * @return PSH_OK, PSH_E_TIME, PSH_E_STATE (a fill is under way), PSH_E_REENTRANT, PSH_E_HOST, PSH_E_NOMEM.
  */
 PSH_API psh_status psh_autopilot_checkpoint(psh_autopilot *a, int64_t now, psh_error *err);

@@ -64,7 +64,8 @@ PSH_API psh_status psh_driver_run(psh_driver *d, psh_plan *plan, psh_error *err)
  * Submits at most `budget` actions that are due: not_before reached, all they wait for done. Actions on views
  * are the library's own: they are handed out by take with PSH_PENDING. Times out what passed its deadline
  * after its first submit; a deadline that lay before it bounds nothing, timeout_ns does: late beats never.
- * An action that waits for a failed one fails with PSH_E_STATE.
+ * An action that waits for a failed one fails with PSH_E_STATE: so a move ends with its first step that cannot be
+ * done, and what it has copied waits for the next plan. Each step has its own tries and time.
  * @return PSH_OK, PSH_AGAIN (more are due now), PSH_E_INVALID, PSH_E_REENTRANT, PSH_E_FENCED (until lead succeeds).
  */
 PSH_API psh_status psh_driver_step(psh_driver *d, int64_t now, uint32_t budget);

@@ -72,8 +72,16 @@ typedef struct psh_storage {
     psh_status (*scan)(
         void *user, const psh_scan *scan, psh_row_sink sink, void *sink_user, psh_scan_result *result);
     /**
-     * Carry out one action. Idempotent by action->id: done again it is PSH_OK and changes nothing. A fence
-     * lower than the highest seen is PSH_E_FENCED. Required.
+     * Carry out one action: one atomic change of what the host holds. Idempotent by action->id: done again it is
+     * PSH_OK and changes nothing. Idempotent by its goal, too: after a crash it may come under another id, and what
+     * it asks for is there already. A fence lower than the highest seen is PSH_E_FENCED. A kind that the host
+     * cannot do is PSH_E_UNSUPPORTED. Required. What each kind asks for is listed at psh_want and in
+     * doc/contract.md; of all: an action moves rows, it changes none. Nothing of it comes out of `poll` with
+     * origin 0.
+     *
+     * SPLIT, MERGE  a read or a row that goes by an older epoch names partitions as they were. The host answers for
+     *               the arc that they had then, or says PSH_E_STALE; it never gives a row twice or leaves one out.
+     * REPLICATE     once the last step is done, the copy holds every commit as soon as the owner does.
      * @return PSH_OK (done), PSH_PENDING (psh_driver_complete follows), an error (failed, nothing changed).
      */
     psh_status (*submit)(void *user, int64_t now, const psh_action *action);

@@ -25,7 +25,7 @@ typedef struct filter {
 
 /* Taking back what was never begun does no harm. */
 static void begin_failed(psh_autopilot *a, const psh_action *x, psh_status why, int64_t now) {
-    if (!pshi_action_is_view(x->want.kind))
+    if (pshi_action_is_of_partition(x->want.kind))
         psh_map_complete(a->parts.map, x, why, now);
     psh_tiers_complete(a->parts.tiers, x, why);
 }
@@ -34,7 +34,7 @@ psh_status pshi_begin(void *user, const psh_action *action) {
     psh_autopilot *a = user;
     psh_status st = psh_tiers_begin(a->parts.tiers, action);
 
-    if (st != PSH_OK || pshi_action_is_view(action->want.kind))
+    if (st != PSH_OK || !pshi_action_is_of_partition(action->want.kind))
         return st;
     st = psh_map_begin(a->parts.map, action);
     if (st != PSH_OK)

@@ -40,16 +40,6 @@ static int quarantine_holds(const psh_autopilot *a, const psh_want *want) {
     return 0;
 }
 
-static double rows_of(const psh_autopilot *a, uint64_t partition) {
-    const psh_partition *p;
-    size_t i;
-
-    for (i = 0; (p = psh_map_get(a->parts.map, i)) != NULL; i++)
-        if (p->id == partition)
-            return (double)p->rows;
-    return 0;
-}
-
 /* Remembers what the materializer has to hear; room was made when the action was accepted. */
 static psh_status owe(psh_autopilot *a, const psh_action *action) {
     psh_cdc_state state = { .struct_size = sizeof state };
@@ -73,28 +63,76 @@ static psh_status owe(psh_autopilot *a, const psh_action *action) {
     return st;
 }
 
+static const psh_partition *find_partition(const psh_autopilot *a, uint64_t id) {
+    const psh_partition *p;
+    size_t i;
+
+    for (i = 0; (p = psh_map_get(a->parts.map, i)) != NULL; i++)
+        if (p->id == id)
+            return p;
+    return NULL;
+}
+
+static double rows_of(const psh_autopilot *a, uint64_t partition) {
+    const psh_partition *p = find_partition(a, partition);
+
+    return p ? (double)p->rows : 0;
+}
+
+/* A shadow beside the owner of its keys: its end, before a split filled it, takes nothing from its interval. */
+static int is_spare(const psh_autopilot *a, uint64_t id) {
+    const psh_partition *p = find_partition(a, id), *q;
+    size_t i;
+
+    if (!p || (p->state != PSH_PARTITION_SHADOW && p->state != PSH_PARTITION_WARMING))
+        return 0;
+    for (i = 0; (q = psh_map_get(a->parts.map, i)) != NULL; i++)
+        if (q != p && q->table == p->table && q->interval == p->interval && q->flags == p->flags &&
+            q->arc_first <= p->arc_last && p->arc_first <= q->arc_last)
+            return 1;
+    return 0;
+}
+
+/*
+ * Parts of views are of whole intervals: a split, merge or copy within one changes nothing for them. Only what
+ * makes an interval, or takes one away, does.
+ */
+static int concerns_views(const psh_autopilot *a, const psh_want *want) {
+    if (want->kind == PSH_ACT_CREATE_PARTITION)
+        return !want->source && !quarantine_holds(a, want);
+    return want->kind == PSH_ACT_DROP_PARTITION && !is_spare(a, want->subject);
+}
+
 static psh_status partition_ended(psh_autopilot *a, const psh_completion *c, int64_t now) {
     const psh_want *want = &c->action.want;
-    int create = want->kind == PSH_ACT_CREATE_PARTITION;
     psh_status st, owing = PSH_OK;
 
     if (want->kind == PSH_ACT_DROP_PARTITION && c->status == PSH_OK)
         pshi_audit_outcome(a, want->subject, rows_of(a, want->subject));
-    if (c->status == PSH_OK && a->parts.materializer && !(create && quarantine_holds(a, want)) &&
-        (create || want->kind == PSH_ACT_DROP_PARTITION))
+    if (want->kind == PSH_ACT_MERGE_PARTITION && c->status == PSH_OK)
+        pshi_audit_outcome(a, want->source, rows_of(a, want->source));
+    if (c->status == PSH_OK && a->parts.materializer && concerns_views(a, want))
         owing = owe(a, &c->action);
     st = psh_map_complete(a->parts.map, &c->action, c->status, now);
     return st == PSH_OK ? owing : st;
+}
+
+/* After it rows lie, or are written, where a checkpoint made before it does not look. */
+static int changes_owners(const psh_want *w) {
+    if (w->kind == PSH_ACT_SPLIT_PARTITION)
+        return w->step == w->steps;
+    return w->kind == PSH_ACT_ACTIVATE_PARTITION || w->kind == PSH_ACT_MERGE_PARTITION ||
+           w->kind == PSH_ACT_PROMOTE_PARTITION;
 }
 
 static psh_status action_ended(psh_autopilot *a, const psh_completion *c, int64_t now) {
     psh_status st = PSH_OK, ledger;
 
     pshi_audit_end(a, c);
-    if (!pshi_action_is_view(c->action.want.kind))
+    if (pshi_action_is_of_partition(c->action.want.kind))
         st = partition_ended(a, c, now);
     ledger = psh_tiers_complete(a->parts.tiers, &c->action, c->status);
-    a->activated |= c->action.want.kind == PSH_ACT_ACTIVATE_PARTITION && c->status == PSH_OK;
+    a->activated |= c->status == PSH_OK && changes_owners(&c->action.want);
     a->dirty = 1;
     return st == PSH_OK ? ledger : st;
 }

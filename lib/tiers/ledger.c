@@ -57,7 +57,7 @@ static void take(pshi_account *a, uint64_t *kind_of_account, uint64_t *held, uin
     a->granted += bytes;
 }
 
-static void give_back_held(psh_tiers *t, pshi_holding *h) {
+void pshi_tiers_give_back(psh_tiers *t, pshi_holding *h) {
     pshi_account *a;
 
     if (h->account == PSH_NONE)
@@ -83,15 +83,15 @@ static void release_move(psh_tiers *t, pshi_holding *h) {
     h->to = PSH_NONE;
 }
 
-static void remove_holding(psh_tiers *t, pshi_holding *h) {
+void pshi_tiers_remove(psh_tiers *t, pshi_holding *h) {
     size_t at = (size_t)(h - t->holdings);
 
+    t->copy_count -= h->copy == PSHI_COPY_READY;
     memmove(h, h + 1, (t->holding_count - at - 1) * sizeof *h);
     t->holding_count--;
 }
 
-/* Brings used to `bytes`: out of what is reserved, then out of what is free; the rest overflows. */
-static void fill_holding(psh_tiers *t, pshi_holding *h, uint64_t bytes) {
+void pshi_tiers_fill(psh_tiers *t, pshi_holding *h, uint64_t bytes) {
     pshi_account *a = &t->accounts[h->account];
     uint64_t grow, part;
 
@@ -114,21 +114,36 @@ static void fill_holding(psh_tiers *t, pshi_holding *h, uint64_t bytes) {
     a->overflow += h->overflow;
 }
 
-static psh_status insert_holding(psh_tiers *t, uint64_t subject, pshi_holding **out) {
+void pshi_tiers_insert(psh_tiers *t, const pshi_holding *h) {
+    size_t at = lower_holding(t, h->subject);
+
+    memmove(&t->holdings[at + 1], &t->holdings[at], (t->holding_count - at) * sizeof *h);
+    t->holdings[at] = *h;
+    t->holding_count++;
+    t->copy_count += h->copy == PSHI_COPY_READY;
+}
+
+static psh_status reserve_holdings(psh_tiers *t, size_t more) {
     void *items = t->holdings;
-    size_t at = lower_holding(t, subject);
-    pshi_holding *h;
-    psh_status st = pshi_reserve(t->env, &items, &t->holding_cap, t->holding_count + 1, sizeof *t->holdings);
+    psh_status st = pshi_reserve(t->env, &items, &t->holding_cap, t->holding_count + more, sizeof *t->holdings);
 
     t->holdings = items; /* the array may have moved */
-    if (st != PSH_OK)
-        return st;
-    h = &t->holdings[at];
-    memmove(h + 1, h, (t->holding_count - at) * sizeof *h);
-    *h = (pshi_holding){ .subject = subject, .account = PSH_NONE, .to = PSH_NONE, .fresh = 1 };
-    t->holding_count++;
-    *out = h;
-    return PSH_OK;
+    return st;
+}
+
+/* Marks a subject as the action's, if there is one; room was made. */
+static void mark_pending(psh_tiers *t, uint64_t subject, const psh_action *a) {
+    pshi_holding *h = pshi_tiers_find_holding(t, subject);
+    pshi_holding fresh = { .subject = subject, .account = PSH_NONE, .to = PSH_NONE, .fresh = 1 };
+
+    if (!subject)
+        return;
+    if (!h) {
+        pshi_tiers_insert(t, &fresh);
+        h = pshi_tiers_find_holding(t, subject);
+    }
+    h->pending_id = a->id;
+    h->pending = a->want.kind;
 }
 
 /* Sets the action's bytes aside: beside what the subject holds there, or in the account that it moves to. */
@@ -148,45 +163,71 @@ static void plan_bytes(psh_tiers *t, pshi_holding *h, uint32_t account, uint64_t
     take(a, &a->planned, &h->moving, bytes);
 }
 
-static psh_status check_room(
-    const psh_tiers *t, const pshi_holding *h, const psh_action *a, uint32_t *account, uint64_t *bytes) {
-    *account = PSH_NONE;
-    if (!pshi_tiers_takes_room(a->want.kind))
-        return PSH_OK;
-    *account = pshi_tiers_find_account(t, a->want.node, a->want.tier);
+static psh_status check_account(const psh_tiers *t, uint32_t node, uint32_t tier, uint32_t *account) {
+    *account = pshi_tiers_find_account(t, node, tier);
     if (*account == PSH_NONE)
         return PSH_E_INVALID;
-    *bytes = pshi_tiers_bytes(a->want.resources.bytes);
-    if (pshi_tiers_needed(h, *account, *bytes) > pshi_account_free(&t->accounts[*account]))
-        return PSH_E_CAPACITY;
-    return PSH_OK;
+    return t->accounts[*account].closed ? PSH_E_CAPACITY : PSH_OK;
+}
+
+/* Where an action's bytes go, and how many its holder has there in the end. PSH_NONE = it takes no room. */
+static psh_status check_room(
+    const psh_tiers *t, const pshi_holding *h, const psh_action *a, uint32_t *account, uint64_t *bytes) {
+    psh_status st = PSH_OK;
+
+    *account = PSH_NONE;
+    if (pshi_tiers_takes_room(a->want.kind)) {
+        st = check_account(t, a->want.node, a->want.tier, account);
+        *bytes = pshi_tiers_bytes(a->want.resources.bytes);
+    } else if (a->want.kind == PSH_ACT_REPLICATE_PARTITION) {
+        st = check_account(t, a->want.node, a->want.tier, account);
+        *bytes = pshi_tiers_copy_bytes(t, &a->want);
+        if (st == PSH_OK && h && h->account != PSH_NONE && h->account != *account)
+            return PSH_E_INVALID; /* a step goes where the one before it went */
+    } else if (a->want.kind == PSH_ACT_MERGE_PARTITION && pshi_tiers_merge_bytes(t, &a->want)) {
+        *account = h->account;
+        *bytes = h->reserved + h->used + pshi_tiers_merge_bytes(t, &a->want);
+    }
+    if (st != PSH_OK || *account == PSH_NONE)
+        return st;
+    return pshi_tiers_needed(h, *account, *bytes) > pshi_account_free(&t->accounts[*account]) ? PSH_E_CAPACITY
+                                                                                              : PSH_OK;
+}
+
+static psh_status check_action(const psh_action *a) {
+    if (!a->id || !a->want.subject || a->want.kind < 1 || a->want.kind > PSH_ACT_MAX)
+        return PSH_E_INVALID;
+    if (!isfinite(a->want.resources.bytes) || a->want.resources.bytes < 0)
+        return PSH_E_INVALID;
+    return pshi_move_check(&a->want);
 }
 
 psh_status psh_tiers_begin(psh_tiers *t, const psh_action *a) {
-    pshi_holding *h;
+    pshi_holding *h, *p;
     uint64_t bytes = 0;
     uint32_t account;
     psh_status st;
 
-    if (!t || !a || !a->id || !a->want.subject || a->want.kind < 1 || a->want.kind > PSH_ACT_MAX)
+    if (!t || !a)
         return PSH_E_INVALID;
-    if (!isfinite(a->want.resources.bytes) || a->want.resources.bytes < 0)
-        return PSH_E_INVALID;
-    h = pshi_tiers_find_holding(t, a->want.subject);
+    if ((st = check_action(a)) != PSH_OK)
+        return st;
+    h = pshi_tiers_find_holding(t, pshi_tiers_holder(&a->want));
+    p = pshi_tiers_find_holding(t, pshi_tiers_partner(&a->want));
     if (h && h->pending_id == a->id)
         return PSH_OK;
-    if (h && h->pending_id)
+    if ((h && h->pending_id) || (p && p->pending_id))
         return PSH_E_STATE;
     if (h && h->done_id == a->id)
         return PSH_OK;
-    if ((st = check_room(t, h, a, &account, &bytes)) != PSH_OK)
+    if ((st = pshi_move_may_begin(t, &a->want)) != PSH_OK)
         return st;
-    if (!h && (st = insert_holding(t, a->want.subject, &h)) != PSH_OK)
+    if ((st = check_room(t, h, a, &account, &bytes)) != PSH_OK || (st = reserve_holdings(t, 2)) != PSH_OK)
         return st;
+    mark_pending(t, pshi_tiers_holder(&a->want), a);
+    mark_pending(t, pshi_tiers_partner(&a->want), a);
     if (account != PSH_NONE)
-        plan_bytes(t, h, account, bytes);
-    h->pending_id = a->id;
-    h->pending = a->want.kind;
+        plan_bytes(t, pshi_tiers_find_holding(t, pshi_tiers_holder(&a->want)), account, bytes);
     return PSH_OK;
 }
 
@@ -196,32 +237,31 @@ static void finish_move(psh_tiers *t, pshi_holding *h) {
     uint32_t to = h->to;
     pshi_account *a = &t->accounts[to];
 
-    give_back_held(t, h);
+    pshi_tiers_give_back(t, h);
     h->account = to;
     h->to = PSH_NONE;
     h->moving = 0;
     a->planned -= planned;
     a->reserved += planned;
     h->reserved = planned;
-    fill_holding(t, h, filled);
+    pshi_tiers_fill(t, h, filled);
 }
 
-static void finish_action(psh_tiers *t, pshi_holding *h, uint32_t kind) {
+static void finish_action(psh_tiers *t, pshi_holding *h, const psh_want *w) {
     pshi_account *a;
 
-    if (kind == PSH_ACT_DROP_PARTITION || kind == PSH_ACT_DROP_VIEW)
-        give_back_held(t, h);
-    if (h->account == PSH_NONE)
-        return;
-    if (h->to != PSH_NONE)
-        finish_move(t, h);
-    a = &t->accounts[h->account];
-    a->planned -= h->planned;
-    a->reserved += h->planned;
-    h->reserved += h->planned;
-    h->planned = 0;
-    if (kind == PSH_ACT_SEAL_PARTITION)
-        give_back(a, &a->reserved, &h->reserved, h->reserved);
+    if (h->account != PSH_NONE) {
+        if (h->to != PSH_NONE)
+            finish_move(t, h);
+        a = &t->accounts[h->account];
+        a->planned -= h->planned;
+        a->reserved += h->planned;
+        h->reserved += h->planned;
+        h->planned = 0;
+        if (w->kind == PSH_ACT_SEAL_PARTITION)
+            give_back(a, &a->reserved, &h->reserved, h->reserved);
+    }
+    pshi_move_finish(t, w); /* holdings may have moved: h is good no more */
 }
 
 static void take_back_action(psh_tiers *t, pshi_holding *h) {
@@ -233,28 +273,41 @@ static void take_back_action(psh_tiers *t, pshi_holding *h) {
     a = &t->accounts[h->account];
     give_back(a, &a->planned, &h->planned, h->planned);
     if (h->fresh && !h->used && !h->overflow)
-        give_back_held(t, h);
+        pshi_tiers_give_back(t, h);
 }
 
-psh_status psh_tiers_complete(psh_tiers *t, const psh_action *a, psh_status status) {
-    pshi_holding *h;
+/* The action is over for one of the subjects that it worked on. */
+static void unmark(psh_tiers *t, uint64_t subject, const psh_action *a, int done) {
+    pshi_holding *h = pshi_tiers_find_holding(t, subject);
 
-    if (!t || !a || status > 0)
-        return PSH_E_INVALID;
-    h = pshi_tiers_find_holding(t, a->want.subject);
-    if (!h || !h->pending_id || h->pending_id != a->id)
-        return PSH_OK; /* said before, or never begun */
-    if (status == PSH_OK) {
-        finish_action(t, h, h->pending);
+    if (!h || h->pending_id != a->id)
+        return;
+    if (done)
         h->done_id = a->id;
-    } else {
-        take_back_action(t, h);
-    }
     h->pending_id = 0;
     h->pending = 0;
     h->fresh = 0;
     if (h->account == PSH_NONE)
-        remove_holding(t, h);
+        pshi_tiers_remove(t, h);
+}
+
+psh_status psh_tiers_complete(psh_tiers *t, const psh_action *a, psh_status status) {
+    pshi_holding *h;
+    psh_want w;
+
+    if (!t || !a || status > 0)
+        return PSH_E_INVALID;
+    h = pshi_tiers_find_holding(t, pshi_tiers_holder(&a->want));
+    if (!h || !h->pending_id || h->pending_id != a->id)
+        return PSH_OK; /* said before, or never begun */
+    w = a->want;
+    w.kind = h->pending;
+    if (status == PSH_OK)
+        finish_action(t, h, &w);
+    else
+        take_back_action(t, h);
+    unmark(t, pshi_tiers_holder(&w), a, status == PSH_OK);
+    unmark(t, pshi_tiers_partner(&w), a, 0);
     return PSH_OK;
 }
 
@@ -266,7 +319,9 @@ psh_status psh_tiers_observe_usage(psh_tiers *t, uint64_t subject, uint64_t byte
     h = pshi_tiers_find_holding(t, subject);
     if (!h || h->account == PSH_NONE)
         return PSH_E_NOT_FOUND;
-    fill_holding(t, h, bytes);
+    pshi_tiers_fill(t, h, bytes);
+    if (t->copy_count)
+        pshi_move_follow(t, subject, bytes);
     return PSH_OK;
 }
 
@@ -279,6 +334,8 @@ psh_status psh_tiers_export(const psh_tiers *t, psh_world_draft *d) {
         return PSH_E_INVALID;
     for (i = 0; st == PSH_OK && i < t->account_count; i++) {
         info = t->accounts[i].info;
+        if (t->accounts[i].closed)
+            info.capacity_bytes = 0;
         info.planned_bytes = t->accounts[i].planned;
         info.reserved_bytes = t->accounts[i].reserved;
         info.used_bytes = t->accounts[i].used;

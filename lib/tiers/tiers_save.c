@@ -5,9 +5,9 @@
 #include "tiers/tiers.h"
 #include "value/load.h"
 
-#define TIER_LEAST 28u /* bytes of the shortest account, rule and holding: bound the counts on load */
+#define TIER_LEAST 29u /* bytes of the shortest account, rule and holding: bound the counts on load */
 #define RULE_LEAST 4u
-#define HOLDING_LEAST 17u
+#define HOLDING_LEAST 18u
 #define MOST_BYTES (UINT64_C(1) << 62)
 
 static void put_account(pshi_writer *w, const pshi_account *a) {
@@ -18,6 +18,7 @@ static void put_account(pshi_writer *w, const pshi_account *a) {
     pshi_put_f64(w, a->info.read_cost);
     pshi_put_f64(w, a->info.latency_us);
     pshi_put_var(w, a->released);
+    pshi_put_var(w, a->closed);
 }
 
 static void put_rule(pshi_writer *w, const psh_retention *r) {
@@ -43,6 +44,7 @@ static void put_holding(pshi_writer *w, const pshi_holding *h) {
     pshi_put_var(w, h->moving);
     pshi_put_var(w, h->pending);
     pshi_put_var(w, h->fresh);
+    pshi_put_var(w, h->copy);
     pshi_put_u64(w, h->pending_id);
     pshi_put_u64(w, h->done_id);
 }
@@ -77,6 +79,7 @@ typedef struct loading {
     psh_tiers_options o;
     psh_tier_info *tiers;
     uint64_t *released;
+    uint32_t *closed;
     psh_retention *retention;
 } loading;
 
@@ -88,7 +91,8 @@ static psh_status get_tiers(loading *l, pshi_cursor *c, size_t max_bytes, psh_er
         return st;
     l->tiers = pshi_calloc(l->env, n, sizeof *l->tiers);
     l->released = pshi_calloc(l->env, n, sizeof *l->released);
-    if (!l->tiers || !l->released)
+    l->closed = pshi_calloc(l->env, n, sizeof *l->closed);
+    if (!l->tiers || !l->released || !l->closed)
         return pshi_fail(err, PSH_E_NOMEM, "", psh_status_text(PSH_E_NOMEM));
     for (i = 0; i < n; i++) {
         l->tiers[i].node = pshi_get_var32(c);
@@ -98,6 +102,9 @@ static psh_status get_tiers(loading *l, pshi_cursor *c, size_t max_bytes, psh_er
         l->tiers[i].read_cost = pshi_get_f64(c);
         l->tiers[i].latency_us = pshi_get_f64(c);
         l->released[i] = pshi_get_var(c);
+        l->closed[i] = pshi_get_var32(c);
+        if (l->closed[i] > 1)
+            pshi_read_bad(c);
     }
     l->o.tiers = l->tiers;
     l->o.tier_count = n;
@@ -141,6 +148,7 @@ static psh_status get_tiers_options(
     st = pshi_load_status(psh_tiers_create(l->env, &l->o, out, err), err);
     for (i = 0; st == PSH_OK && i < l->o.tier_count; i++) {
         (*out)->accounts[i].released = l->released[i];
+        (*out)->accounts[i].closed = l->closed[i];
         if ((*out)->accounts[i].info.node != l->tiers[i].node || (*out)->accounts[i].info.tier != l->tiers[i].tier)
             st = pshi_fail(err, PSH_E_CORRUPT, "tiers", "not in order");
     }
@@ -166,12 +174,15 @@ static void get_holding(const psh_tiers *t, pshi_cursor *c, pshi_holding *h) {
     h->moving = pshi_get_var(c);
     h->pending = pshi_get_var32(c);
     h->fresh = pshi_get_var32(c);
+    h->copy = pshi_get_var32(c);
     h->pending_id = pshi_get_u64(c);
     h->done_id = pshi_get_u64(c);
 }
 
 static int is_holding_possible(const pshi_holding *h) {
-    if (!h->subject || h->fresh > 1 || h->pending > PSH_ACT_MAX || !h->pending != !h->pending_id)
+    if (!h->subject || h->fresh > 1 || h->copy > PSHI_COPY_READY)
+        return 0;
+    if (h->pending > PSH_ACT_MAX || !h->pending != !h->pending_id)
         return 0;
     if (h->planned > MOST_BYTES || h->reserved > MOST_BYTES || h->used > MOST_BYTES || h->overflow > MOST_BYTES ||
         h->moving > MOST_BYTES)
@@ -180,8 +191,13 @@ static int is_holding_possible(const pshi_holding *h) {
         return 0;
     if (h->account == PSH_NONE && (h->planned || h->reserved || h->used || h->overflow || h->to != PSH_NONE))
         return 0;
-    if ((h->planned || h->to != PSH_NONE) && !pshi_tiers_takes_room(h->pending))
+    if (h->to != PSH_NONE && !pshi_tiers_takes_room(h->pending))
         return 0; /* bytes are planned for what takes room alone */
+    if (h->planned && !pshi_tiers_takes_room(h->pending) && h->pending != PSH_ACT_REPLICATE_PARTITION &&
+        h->pending != PSH_ACT_MERGE_PARTITION)
+        return 0;
+    if (h->copy && h->account == PSH_NONE)
+        return 0;
     return h->to == PSH_NONE ? !h->moving : h->to != h->account;
 }
 
@@ -232,6 +248,7 @@ static psh_status get_holdings(psh_tiers *t, pshi_cursor *c, size_t max_bytes, p
             !add_holding(t, h))
             return pshi_fail_at(err, PSH_E_CORRUPT, "holding", i, "damaged, or the ledger does not balance");
         t->holding_count = i + 1;
+        t->copy_count += h->copy == PSHI_COPY_READY;
     }
     return PSH_OK;
 }
@@ -258,6 +275,7 @@ psh_status psh_tiers_load(
     pshi_frame_close(&frame);
     pshi_free(env, l.tiers);
     pshi_free(env, l.released);
+    pshi_free(env, l.closed);
     pshi_free(env, l.retention);
     if (st == PSH_OK)
         *out = t;

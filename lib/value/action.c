@@ -49,6 +49,10 @@ psh_status pshi_action_check(const psh_action *a, psh_error *err) {
     return PSH_OK;
 }
 
+int pshi_action_is_of_partition(uint32_t kind) {
+    return !pshi_action_is_view(kind) && kind != PSH_ACT_ADD_NODE && kind != PSH_ACT_RELEASE_NODE;
+}
+
 void pshi_action_free(psh_env *env, pshi_action *a) {
     psh_query_unref(a->pub.want.definition);
     pshi_free(env, a->after);

@@ -15,9 +15,18 @@ typedef struct conformance_host {
     psh_status (*commit)(void *host, uint64_t *position);
     psh_status (*run_leg)(void *host, const psh_query *query, const psh_leg *leg, psh_answer *out);
     void (*close)(void *host);
+    /** Updates the row with this row's key, or removes it, in the partition that owns it. Inside a commit. */
+    psh_status (*change)(void *host, const psh_partition *owner, const psh_value *row, int remove);
+    void (*set_worlds)(void *host, psh_worlds *worlds);
+    /** The next callback fails with PSH_E_HOST. NULL = this host cannot be made to. */
+    void (*fail_next)(void *host);
+    /** Closes it and opens it again on what it stored; then asks for its tables again. NULL = it stores nothing. */
+    void (*reopen)(void *host, psh_schema *schema);
 } conformance_host;
 
 /** @return the number of tests that failed. */
 int conformance_run(const conformance_host *host);
+/** Splits, merges and copies. @return the number of tests that failed. */
+int conformance_moves_run(const conformance_host *host);
 
 #endif

@@ -31,9 +31,22 @@ static void close_host(void *host) {
     memory_host_destroy(host);
 }
 
+static psh_status change_row(void *host, const psh_partition *owner, const psh_value *row, int remove) {
+    return remove ? memory_host_remove(host, owner->table, row) : memory_host_update(host, owner->table, row);
+}
+
+static void set_worlds(void *host, psh_worlds *worlds) {
+    memory_host_set_worlds(host, worlds);
+}
+
+static void fail_next(void *host) {
+    memory_host_fail(host, 0, 0);
+}
+
 int main(void) {
     static const conformance_host memory = { "memory", open_host, host_tables, begin_commit, insert_row,
-                                             end_commit, run_leg, close_host };
+                                             end_commit, run_leg, close_host, change_row, set_worlds, fail_next,
+                                             NULL };
 
-    return conformance_run(&memory);
+    return conformance_run(&memory) + conformance_moves_run(&memory);
 }

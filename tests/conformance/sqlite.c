@@ -11,6 +11,8 @@
 
 typedef struct sqlite_files {
     sqlite_host *host;
+    psh_schema *schema;
+    psh_worlds *worlds;
     char folder[64];
     char path[2][96];
 } sqlite_files;
@@ -28,6 +30,7 @@ static void *open_host(psh_schema *schema) {
     }
     snprintf(f->path[0], sizeof f->path[0], "%s/main.db", f->folder);
     snprintf(f->path[1], sizeof f->path[1], "%s/archive.db", f->folder);
+    f->schema = schema;
     if (sqlite_host_open(schema, f->path[0], f->path[1], &f->host, message, sizeof message) == PSH_OK)
         return f;
     fprintf(stderr, "%s\n", message);
@@ -58,6 +61,40 @@ static psh_status run_leg(void *host, const psh_query *query, const psh_leg *leg
     return sqlite_host_run_leg(((sqlite_files *)host)->host, query, leg, out, &cost);
 }
 
+/* The application's own SQL, as it names a partition's table. */
+static psh_status change_row(void *host, const psh_partition *owner, const psh_value *row, int remove) {
+    sqlite_files *f = host;
+    char sql[512], set[64], name[128];
+
+    if (psh_partition_name(f->schema, owner, name, sizeof name) != PSH_OK)
+        return PSH_E_INVALID;
+    snprintf(set, sizeof set, "SET delay = %lld", (long long)row[4].as.i64);
+    snprintf(
+        sql, sizeof sql, "%s \"%s\" %s WHERE origin = '%.*s' AND time = %lld AND seq = %lld",
+        remove ? "DELETE FROM" : "UPDATE", name, remove ? "" : set, (int)row[0].size, (const char *)row[0].as.data,
+        (long long)row[1].as.i64, (long long)row[2].as.i64);
+    return sqlite_host_exec(f->host, sql);
+}
+
+static void set_worlds(void *host, psh_worlds *worlds) {
+    sqlite_files *f = host;
+
+    f->worlds = worlds;
+    sqlite_host_set_worlds(f->host, worlds);
+}
+
+static void reopen_host(void *host, psh_schema *schema) {
+    sqlite_files *f = host;
+    char message[256] = "";
+
+    sqlite_host_close(f->host);
+    if (sqlite_host_open(schema, f->path[0], f->path[1], &f->host, message, sizeof message) != PSH_OK) {
+        fprintf(stderr, "%s\n", message);
+        abort();
+    }
+    sqlite_host_set_worlds(f->host, f->worlds);
+}
+
 static void close_host(void *host) {
     static const char *const suffixes[] = { "", "-wal", "-shm", "-journal" };
     sqlite_files *f = host;
@@ -75,7 +112,8 @@ static void close_host(void *host) {
 
 int main(void) {
     static const conformance_host sqlite = { "sqlite", open_host, host_tables, begin_commit, insert_row,
-                                             end_commit, run_leg, close_host };
+                                             end_commit, run_leg, close_host, change_row, set_worlds, NULL,
+                                             reopen_host };
 
-    return conformance_run(&sqlite);
+    return conformance_run(&sqlite) + conformance_moves_run(&sqlite);
 }

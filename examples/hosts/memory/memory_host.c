@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "memory_keys.h"
+#include "memory_moves.h"
 #include "memory_rows.h"
 
 #define SOURCE 1u      /* the one change stream */
@@ -54,6 +55,10 @@ void memory_host_destroy(memory_host *h) {
     free(h->done);
     psh_schema_unref(h->rows.schema);
     free(h);
+}
+
+void memory_host_set_worlds(memory_host *h, psh_worlds *worlds) {
+    h->rows.worlds = worlds;
 }
 
 /* Every callback asks first whether it is its turn to fail. */
@@ -154,21 +159,44 @@ static psh_status flush_batch(row_batch *b) {
     return st;
 }
 
-static psh_status read_table(row_batch *b, const memory_table *t) {
+static int is_asked(const memory_host *h, const row_batch *b, const memory_source *from, const psh_value *row) {
+    uint64_t point;
+
+    if (row[b->time_column].as.i64 < b->time_from || row[b->time_column].as.i64 >= b->time_to)
+        return 0;
+    if (!from->clip)
+        return 1;
+    point = memory_point(&h->rows, from->t->table, row);
+    return point >= from->first && point <= from->last;
+}
+
+static psh_status read_source(const memory_host *h, row_batch *b, const memory_source *from, uint32_t node) {
+    memory_row *const *rows = memory_rows_at(from->t, node);
     psh_status st = PSH_OK;
-    const psh_value *row;
     size_t i;
 
-    for (i = 0; st == PSH_OK && i < t->count; i++) {
-        row = t->rows[i]->values;
+    for (i = 0; st == PSH_OK && i < from->t->count; i++) {
         b->seen++;
-        if (row[b->time_column].as.i64 < b->time_from || row[b->time_column].as.i64 >= b->time_to)
+        if (!is_asked(h, b, from, rows[i]->values))
             continue;
-        memcpy(b->values + b->count++ * b->columns, row, b->columns * sizeof *row);
+        memcpy(b->values + b->count++ * b->columns, rows[i]->values, b->columns * sizeof *b->values);
         if (b->count == BATCH_ROWS)
             st = flush_batch(b);
     }
     return st == PSH_OK ? flush_batch(b) : st;
+}
+
+/* A partition's rows at a node; PSH_NONE = its owner's. */
+static psh_status read_partition(const memory_host *h, row_batch *b, const psh_partition *p, uint32_t node) {
+    psh_status st = PSH_OK;
+    memory_source from;
+    size_t at = 0, found = 0;
+
+    while (st == PSH_OK && memory_next_source(&h->rows, p, &at, &from)) {
+        found++;
+        st = read_source(h, b, &from, node == PSH_NONE ? from.t->node : node);
+    }
+    return found || st != PSH_OK ? st : PSH_E_NOT_FOUND;
 }
 
 static psh_status batch_open(const memory_host *h, uint32_t table, row_batch *b) {
@@ -186,7 +214,7 @@ static psh_status storage_scan(
     void *user, const psh_scan *scan, psh_row_sink sink, void *sink_user, psh_scan_result *result) {
     memory_host *h = user;
     row_batch b = { .time_from = scan->time_from, .time_to = scan->time_to, .sink = sink, .sink_user = sink_user };
-    const memory_table *t;
+    psh_partition bare = { .table = scan->table };
     psh_status st;
     size_t i;
 
@@ -196,8 +224,8 @@ static psh_status storage_scan(
         return PSH_E_STATE;
     st = batch_open(h, scan->table, &b);
     for (i = 0; st == PSH_OK && i < scan->partition_count; i++) {
-        t = memory_find_table(&h->rows, scan->partitions[i]);
-        st = t ? read_table(&b, t) : PSH_E_NOT_FOUND;
+        bare.id = scan->partitions[i];
+        st = read_partition(h, &b, scan->infos ? &scan->infos[i] : &bare, PSH_NONE);
     }
     free(b.values);
     if (st != PSH_OK)
@@ -229,11 +257,11 @@ static psh_status carry_out(memory_host *h, uint64_t id, const psh_want *want, i
     case PSH_ACT_SEAL_PARTITION: /* routing alone knows these states */
         return t ? PSH_OK : PSH_E_NOT_FOUND;
     case PSH_ACT_ARCHIVE_PARTITION:
-        return t ? memory_move_table(&h->rows, t, id, now, 0, want->tier) : PSH_E_NOT_FOUND;
+        return t ? memory_move_table(&h->rows, t, id, now, want) : PSH_E_NOT_FOUND;
     case PSH_ACT_DROP_PARTITION:
-        return t ? memory_move_table(&h->rows, t, id, now, 1, 0) : PSH_OK;
+        return t ? memory_move_table(&h->rows, t, id, now, NULL) : PSH_OK;
     default:
-        return PSH_E_UNSUPPORTED;
+        return memory_carry_out(&h->rows, want);
     }
 }
 
@@ -296,8 +324,7 @@ static psh_status storage_health(void *user, uint32_t node, uint32_t tier, psh_h
     out->free_bytes = UINT64_MAX;
     out->used_bytes = 0;
     for (i = 0; i < h->rows.table_count; i++)
-        if (h->rows.tables[i].node == node && h->rows.tables[i].tier == tier)
-            out->used_bytes += h->rows.tables[i].bytes;
+        out->used_bytes += memory_bytes_at(&h->rows.tables[i], node, tier);
     out->free_bytes -= out->used_bytes;
     return PSH_OK;
 }
@@ -445,7 +472,6 @@ static psh_status into_answer(void *user, const psh_value *rows, size_t n) {
 
 psh_status memory_host_run_leg(memory_host *h, const psh_query *query, const psh_leg *leg, psh_answer *out) {
     row_batch b = { .time_from = leg->time_from, .time_to = leg->time_to, .sink = into_answer, .sink_user = out };
-    const memory_table *t;
     psh_status st;
     size_t i;
 
@@ -454,8 +480,7 @@ psh_status memory_host_run_leg(memory_host *h, const psh_query *query, const psh
         return PSH_E_INVALID;
     st = batch_open(h, leg->table, &b);
     for (i = 0; st == PSH_OK && i < leg->partition_count; i++) {
-        t = memory_find_table(&h->rows, leg->partitions[i]->id);
-        st = t ? read_table(&b, t) : PSH_E_NOT_FOUND;
+        st = read_partition(h, &b, leg->partitions[i], leg->node);
     }
     free(b.values);
     return st;

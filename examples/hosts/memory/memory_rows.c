@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "memory_rows.h"
+#include "memory_moves.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +24,7 @@ static int has_bytes(const psh_value *v) {
     return v->type == PSH_TYPE_TEXT || v->type == PSH_TYPE_BYTES;
 }
 
-static memory_row *copy_row(const psh_value *row, size_t columns) {
+memory_row *memory_copy_row(const psh_value *row, size_t columns) {
     size_t i, size = 0;
     memory_row *r;
     char *text;
@@ -117,7 +117,7 @@ static psh_status grow_index(memory_rows *m) {
     return PSH_OK;
 }
 
-static void link_row(memory_rows *m, memory_table *t, memory_row *r) {
+void memory_link_row(memory_rows *m, memory_table *t, memory_row *r) {
     memory_row **bucket = &m->buckets[r->hash & (m->bucket_count - 1)];
 
     r->next = *bucket;
@@ -129,16 +129,89 @@ static void link_row(memory_rows *m, memory_table *t, memory_row *r) {
     m->row_count++;
 }
 
-static void unlink_row(memory_rows *m, memory_table *t, memory_row *r) {
+/* The last row goes where one was taken out. */
+static void close_gap(memory_row **rows, size_t place, size_t last) {
+    rows[place] = rows[last];
+    rows[last] = NULL;
+}
+
+void memory_unlink_row(memory_rows *m, memory_table *t, memory_row *r) {
     memory_row **at = &m->buckets[r->hash & (m->bucket_count - 1)];
+    size_t place = r->place, i;
 
     while (*at != r)
         at = &(*at)->next;
     *at = r->next;
-    t->rows[r->place] = t->rows[--t->count];
-    t->rows[r->place]->place = r->place;
+    close_gap(t->rows, place, --t->count);
+    if (place < t->count)
+        t->rows[place]->place = place;
+    for (i = 0; i < t->copy_count; i++) {
+        free(t->copies[i].rows[place]);
+        close_gap(t->copies[i].rows, place, t->count);
+    }
     t->bytes -= r->bytes;
     m->row_count--;
+}
+
+/* A row changes where it stands. The copies' rows were prepared behind the last one. */
+static void replace_row(memory_rows *m, memory_table *t, memory_row *old, memory_row *fresh) {
+    memory_row **at = &m->buckets[old->hash & (m->bucket_count - 1)];
+    size_t i;
+
+    while (*at != old)
+        at = &(*at)->next;
+    *at = fresh;
+    fresh->next = old->next;
+    fresh->hash = old->hash;
+    fresh->partition = old->partition;
+    fresh->place = old->place;
+    t->rows[old->place] = fresh;
+    t->bytes += fresh->bytes - old->bytes;
+    for (i = 0; i < t->copy_count; i++) {
+        free(t->copies[i].rows[old->place]);
+        close_gap(t->copies[i].rows, old->place, t->count);
+    }
+}
+
+static psh_status prepare_copy(
+    memory_copy *c, size_t count, const psh_value *const *rows, size_t n, size_t columns) {
+    void *p = c->rows;
+    psh_status st = memory_reserve(&p, &c->capacity, count + n, sizeof *c->rows);
+    size_t i;
+
+    c->rows = p;
+    for (i = 0; st == PSH_OK && i < n; i++)
+        c->rows[count + i] = NULL;
+    for (i = 0; st == PSH_OK && c->ready && i < n; i++) {
+        c->rows[count + i] = memory_copy_row(rows[n - 1 - i], columns);
+        st = c->rows[count + i] ? PSH_OK : PSH_E_NOMEM;
+    }
+    for (i = 0; st != PSH_OK && c->capacity >= count + n && i < n; i++) {
+        free(c->rows[count + i]);
+        c->rows[count + i] = NULL;
+    }
+    return st;
+}
+
+psh_status memory_prepare(memory_rows *m, memory_table *t, const psh_value *const *rows, size_t n) {
+    void *p = t->rows;
+    psh_table_spec spec;
+    psh_status st = psh_schema_table(m->schema, t->table, &spec);
+    size_t done = 0, i;
+
+    if (st == PSH_OK)
+        st = memory_reserve(&p, &t->capacity, t->count + n, sizeof *t->rows);
+    t->rows = p;
+    for (; st == PSH_OK && done < t->copy_count; done++)
+        st = prepare_copy(&t->copies[done], t->count, rows, n, spec.column_count);
+    while (st != PSH_OK && done > 0) {
+        done--;
+        for (i = 0; t->copies[done].capacity >= t->count + n && i < n; i++) {
+            free(t->copies[done].rows[t->count + i]);
+            t->copies[done].rows[t->count + i] = NULL;
+        }
+    }
+    return st;
 }
 
 /* Room for one change more, so that logging it cannot fail. */
@@ -181,9 +254,23 @@ void memory_forget(memory_rows *m, uint64_t position) {
 static void free_rows(memory_table *t) {
     size_t i;
 
+    while (t->copy_count)
+        memory_drop_copy(t, &t->copies[t->copy_count - 1]);
+    free(t->copies);
     for (i = 0; i < t->count; i++)
         free(t->rows[i]);
     free(t->rows);
+}
+
+void memory_remove_table(memory_rows *m, memory_table *t) {
+    size_t i;
+
+    memory_forget_copies_into(m, t->partition);
+    for (i = 0; i < t->count; i++)
+        free(t->rows[i]);
+    t->count = 0;
+    free_rows(t);
+    *t = m->tables[--m->table_count];
 }
 
 void memory_rows_free(memory_rows *m) {
@@ -223,6 +310,11 @@ psh_status memory_create_table(memory_rows *m, const psh_want *want) {
     t->table = want->table;
     t->node = want->node;
     t->tier = want->tier;
+    t->holds = !want->source;
+    t->quarantine = want->subject == psh_quarantine_id(want->table);
+    t->interval = want->interval;
+    t->arc_first = want->arc_first;
+    t->arc_last = want->arc_last;
     return PSH_OK;
 }
 
@@ -237,7 +329,7 @@ static psh_status log_deletes(memory_rows *m, const memory_table *t, uint64_t or
     if (log_room(m, t->count) != PSH_OK)
         return PSH_E_NOMEM;
     for (i = 0; i < t->count; i++) {
-        copy = copy_row(t->rows[i]->values, spec.column_count);
+        copy = memory_copy_row(t->rows[i]->values, spec.column_count);
         if (!copy) {
             while (m->log_count > start)
                 free(m->log[--m->log_count].before);
@@ -248,8 +340,7 @@ static psh_status log_deletes(memory_rows *m, const memory_table *t, uint64_t or
     return PSH_OK;
 }
 
-psh_status memory_move_table(
-    memory_rows *m, memory_table *t, uint64_t origin, int64_t now, int drop, uint32_t tier) {
+psh_status memory_move_table(memory_rows *m, memory_table *t, uint64_t origin, int64_t now, const psh_want *to) {
     memory_row *r;
     psh_status st;
 
@@ -262,44 +353,40 @@ psh_status memory_move_table(
         m->position++;
         m->commit_time = m->open_time;
     }
-    if (!drop) {
-        t->tier = tier;
+    if (to) {
+        t->node = to->node;
+        t->tier = to->tier;
         return PSH_OK;
     }
     m->dropped += t->count;
     while (t->count) {
         r = t->rows[t->count - 1];
-        unlink_row(m, t, r);
+        memory_unlink_row(m, t, r);
         free(r);
     }
-    free(t->rows);
-    *t = m->tables[--m->table_count];
+    memory_remove_table(m, t);
     return PSH_OK;
 }
 
 psh_status memory_put(memory_rows *m, uint64_t partition, uint32_t table, const psh_value *row) {
-    memory_table *t = memory_find_table(m, partition);
-    memory_row *r = NULL, *copy = NULL;
+    memory_table *t = memory_table_for(m, partition, table, row);
+    memory_row *r, *copy;
     psh_table_spec spec;
-    void *p;
 
     if (!t || t->table != table || psh_schema_table(m->schema, table, &spec) != PSH_OK)
         return PSH_E_NOT_FOUND;
     if (find_row(m, &spec, table, row))
         return PSH_E_EXISTS;
-    p = t->rows;
-    if (memory_reserve(&p, &t->capacity, t->count + 1, sizeof *t->rows) == PSH_OK) {
-        t->rows = p;
-        r = copy_row(row, spec.column_count);
-        copy = copy_row(row, spec.column_count);
-    }
-    if (!r || !copy || grow_index(m) != PSH_OK || log_room(m, 1) != PSH_OK) {
+    r = memory_copy_row(row, spec.column_count);
+    copy = memory_copy_row(row, spec.column_count);
+    if (!r || !copy || grow_index(m) != PSH_OK || log_room(m, 1) != PSH_OK ||
+        memory_prepare(m, t, &row, 1) != PSH_OK) {
         free(r);
         free(copy);
         return PSH_E_NOMEM;
     }
     r->hash = hash_key(&spec, table, row);
-    link_row(m, t, r);
+    memory_link_row(m, t, r);
     log_change(m, PSH_CHANGE_INSERT, table, 0, NULL, copy);
     return PSH_OK;
 }
@@ -308,29 +395,30 @@ psh_status memory_change_row(memory_rows *m, uint32_t table, const psh_value *ro
     memory_row *old, *fresh = NULL, *after = NULL, *before;
     psh_table_spec spec;
     memory_table *t;
+    int short_of_memory;
 
     if (psh_schema_table(m->schema, table, &spec) != PSH_OK)
         return PSH_E_NOT_FOUND;
     old = find_row(m, &spec, table, row);
     if (!old)
         return PSH_E_NOT_FOUND;
-    before = copy_row(old->values, spec.column_count);
+    t = memory_find_table(m, old->partition);
+    before = memory_copy_row(old->values, spec.column_count);
     if (!remove) {
-        fresh = copy_row(row, spec.column_count);
-        after = copy_row(row, spec.column_count);
+        fresh = memory_copy_row(row, spec.column_count);
+        after = memory_copy_row(row, spec.column_count);
     }
-    if (!before || (!remove && (!fresh || !after)) || log_room(m, 1) != PSH_OK) {
+    short_of_memory = !before || (!remove && (!fresh || !after)) || log_room(m, 1) != PSH_OK;
+    if (short_of_memory || (!remove && memory_prepare(m, t, &row, 1) != PSH_OK)) {
         free(before);
         free(fresh);
         free(after);
         return PSH_E_NOMEM;
     }
-    t = memory_find_table(m, old->partition);
-    unlink_row(m, t, old);
-    if (fresh) {
-        fresh->hash = old->hash;
-        link_row(m, t, fresh);
-    }
+    if (fresh)
+        replace_row(m, t, old, fresh);
+    else
+        memory_unlink_row(m, t, old);
     free(old);
     log_change(m, remove ? PSH_CHANGE_DELETE : PSH_CHANGE_UPDATE, table, 0, before, after);
     return PSH_OK;

@@ -19,7 +19,7 @@ static const directory_entry *entry_by_name(sqlite_host *h, const char *name) {
     return i < h->directory_count ? &h->directory[i] : NULL;
 }
 
-static void value_of(const sqlite3_value *cv, uint32_t type, psh_value *out) {
+void host_value(const sqlite3_value *cv, uint32_t type, psh_value *out) {
     union {
         const sqlite3_value *constant;
         sqlite3_value *plain;
@@ -89,7 +89,7 @@ static psh_status fill_update(
 
     for (i = 0; i < t->column_count; i++)
         if (is_key(t, i) && sqlite3changeset_old(it, (int)i, &was) == SQLITE_OK)
-            value_of(was, t->columns[i].type, &im->before[i]);
+            host_value(was, t->columns[i].type, &im->before[i]);
     st = current_row(h, e, t, im->before, now, stmt);
     for (i = 0; st == PSH_OK && i < t->column_count; i++) {
         im->after[i] = now[i];
@@ -98,7 +98,7 @@ static psh_status fill_update(
         im->before[i] = now[i];
         if (sqlite3changeset_new(it, (int)i, &is) == SQLITE_OK && is &&
             sqlite3changeset_old(it, (int)i, &was) == SQLITE_OK)
-            value_of(was, t->columns[i].type, &im->before[i]);
+            host_value(was, t->columns[i].type, &im->before[i]);
     }
     return st;
 }
@@ -114,10 +114,10 @@ static psh_status fill_images(
     for (i = 0; i < t->column_count; i++) {
         if (op == SQLITE_INSERT) {
             sqlite3changeset_new(it, (int)i, &v);
-            value_of(v, t->columns[i].type, &im->after[i]);
+            host_value(v, t->columns[i].type, &im->after[i]);
         } else {
             sqlite3changeset_old(it, (int)i, &v);
-            value_of(v, t->columns[i].type, &im->before[i]);
+            host_value(v, t->columns[i].type, &im->before[i]);
         }
     }
     return PSH_OK;

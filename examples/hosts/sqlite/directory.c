@@ -45,7 +45,60 @@ static psh_status add_entry(sqlite_host *h, sqlite3_stmt *stmt) {
     e->table = (uint32_t)sqlite3_column_int(stmt, 1);
     e->tier = (uint32_t)sqlite3_column_int(stmt, 2);
     snprintf(e->name, sizeof e->name, "%s", (const char *)sqlite3_column_text(stmt, 3));
+    e->known = sqlite3_column_type(stmt, 4) != SQLITE_NULL;
+    e->node = (uint32_t)sqlite3_column_int64(stmt, 4);
+    e->holds = !e->known || sqlite3_column_int(stmt, 5);
+    e->interval = sqlite3_column_int64(stmt, 6);
+    e->arc_first = (uint64_t)sqlite3_column_int64(stmt, 7);
+    e->arc_last = (uint64_t)sqlite3_column_int64(stmt, 8);
+    e->quarantine = e->id == psh_quarantine_id(e->table);
     return PSH_OK;
+}
+
+static psh_status add_replica(sqlite_host *h, sqlite3_stmt *stmt) {
+    directory_replica *r;
+    size_t cap = h->replica_cap ? h->replica_cap * 2 : 16;
+
+    if (h->replica_count == h->replica_cap) {
+        r = realloc(h->replicas, cap * sizeof *r);
+        if (!r)
+            return host_fail(h, PSH_E_NOMEM, "no memory for the directory");
+        h->replicas = r;
+        h->replica_cap = cap;
+    }
+    r = &h->replicas[h->replica_count++];
+    memset(r, 0, sizeof *r);
+    r->id = (uint64_t)sqlite3_column_int64(stmt, 0);
+    r->node = (uint32_t)sqlite3_column_int64(stmt, 1);
+    r->tier = (uint32_t)sqlite3_column_int(stmt, 2);
+    r->ready = sqlite3_column_int(stmt, 3);
+    snprintf(r->name, sizeof r->name, "%s", (const char *)sqlite3_column_text(stmt, 4));
+    return PSH_OK;
+}
+
+static psh_status load_replicas(sqlite_host *h) {
+    sqlite3_stmt *stmt;
+    psh_status st = host_prepare(h, "SELECT id, node, tier, ready, name FROM psh_replicas", &stmt);
+    int rc = SQLITE_DONE;
+
+    h->replica_count = 0;
+    if (st != PSH_OK)
+        return st;
+    while (st == PSH_OK && (rc = sqlite3_step(stmt)) == SQLITE_ROW)
+        st = add_replica(h, stmt);
+    if (st == PSH_OK && rc != SQLITE_DONE)
+        st = host_error(h);
+    sqlite3_finalize(stmt);
+    return st;
+}
+
+directory_replica *directory_find_replica(sqlite_host *h, uint64_t id, uint32_t node) {
+    size_t i;
+
+    for (i = 0; i < h->replica_count; i++)
+        if (h->replicas[i].id == id && h->replicas[i].node == node)
+            return &h->replicas[i];
+    return NULL;
 }
 
 static int by_id(const void *a, const void *b) {
@@ -56,7 +109,11 @@ static int by_id(const void *a, const void *b) {
 
 psh_status directory_load(sqlite_host *h) {
     sqlite3_stmt *stmt;
-    psh_status st = host_prepare(h, "SELECT id, tbl, tier, name FROM psh_partitions", &stmt);
+    psh_status st = host_prepare(
+        h,
+        "SELECT p.id, p.tbl, p.tier, p.name, a.node, a.holds, a.interval, a.first, a.last"
+        " FROM psh_partitions p LEFT JOIN psh_places a ON a.id = p.id",
+        &stmt);
     int rc = SQLITE_DONE;
 
     if (st != PSH_OK)
@@ -69,7 +126,7 @@ psh_status directory_load(sqlite_host *h) {
     sqlite3_finalize(stmt);
     if (h->directory_count) /* SQLite orders ids as signed, we as unsigned */
         qsort(h->directory, h->directory_count, sizeof *h->directory, by_id);
-    return st;
+    return st == PSH_OK ? load_replicas(h) : st;
 }
 
 static const char *sql_type(uint32_t type) {
@@ -107,7 +164,7 @@ static char *table_sql(sqlite_host *h, uint32_t tier, uint32_t table, const char
     return sqlite3_str_finish(s);
 }
 
-static psh_status create_table(sqlite_host *h, uint32_t tier, uint32_t table, const char *name) {
+psh_status directory_create_table(sqlite_host *h, uint32_t tier, uint32_t table, const char *name) {
     char *sql = table_sql(h, tier, table, name);
     psh_status st = sql ? host_exec(h, sql) : host_fail(h, PSH_E_NOMEM, "no memory, or an unknown table");
 
@@ -123,13 +180,28 @@ static psh_status exec_named(sqlite_host *h, const char *format, const char *a, 
     return st;
 }
 
-static psh_status exec_id(sqlite_host *h, const char *sql, uint64_t id) {
+psh_status directory_exec_id(sqlite_host *h, const char *sql, uint64_t id) {
     sqlite3_stmt *stmt;
     psh_status st = host_prepare(h, sql, &stmt);
 
     if (st != PSH_OK)
         return st;
     sqlite3_bind_int64(stmt, 1, (sqlite3_int64)id);
+    return host_finish(h, stmt);
+}
+
+static psh_status add_place(sqlite_host *h, const psh_want *w) {
+    sqlite3_stmt *stmt;
+    psh_status st = host_prepare(h, "INSERT OR IGNORE INTO psh_places VALUES(?1, ?2, ?3, ?4, ?5, ?6)", &stmt);
+
+    if (st != PSH_OK)
+        return st;
+    sqlite3_bind_int64(stmt, 1, (sqlite3_int64)w->subject);
+    sqlite3_bind_int64(stmt, 2, w->node);
+    sqlite3_bind_int(stmt, 3, w->source == 0);
+    sqlite3_bind_int64(stmt, 4, w->interval);
+    sqlite3_bind_int64(stmt, 5, (sqlite3_int64)w->arc_first);
+    sqlite3_bind_int64(stmt, 6, (sqlite3_int64)w->arc_last);
     return host_finish(h, stmt);
 }
 
@@ -143,13 +215,45 @@ static psh_status add_to_directory(sqlite_host *h, const psh_action *a) {
     sqlite3_bind_int(stmt, 2, (int)a->want.table);
     sqlite3_bind_int(stmt, 3, a->want.tier ? 1 : 0);
     sqlite3_bind_text(stmt, 4, a->name, -1, SQLITE_STATIC);
-    return host_finish(h, stmt);
+    st = host_finish(h, stmt);
+    return st == PSH_OK ? add_place(h, &a->want) : st;
 }
 
 static psh_status do_create(sqlite_host *h, const psh_action *a) {
-    psh_status st = create_table(h, a->want.tier, a->want.table, a->name);
+    psh_status st;
 
+    if (directory_find(h, a->want.subject))
+        return PSH_OK; /* it may have another table by now */
+    st = directory_create_table(h, a->want.tier, a->want.table, a->name);
     return st == PSH_OK ? add_to_directory(h, a) : st;
+}
+
+/* A crash between the two files leaves a copy in the archive that nobody names: it goes here. */
+psh_status directory_drop_orphans(sqlite_host *h) {
+    sqlite3_stmt *stmt;
+    char sql[NAME_SIZE + 64];
+    psh_status st;
+    int found;
+
+    for (;;) {
+        st = host_prepare(
+            h,
+            "SELECT name FROM archive.sqlite_master WHERE type = 'table' AND name NOT IN"
+            " (SELECT name FROM psh_partitions WHERE tier = 1 UNION SELECT name FROM psh_replicas WHERE tier > 0)"
+            " LIMIT 1",
+            &stmt);
+        if (st != PSH_OK)
+            return st;
+        found = sqlite3_step(stmt) == SQLITE_ROW;
+        if (found)
+            sqlite3_snprintf((int)sizeof sql, sql, "DROP TABLE archive.\"%w\"", sqlite3_column_text(stmt, 0));
+        sqlite3_finalize(stmt);
+        if (!found)
+            return PSH_OK;
+        st = host_exec(h, sql);
+        if (st != PSH_OK)
+            return st;
+    }
 }
 
 /*
@@ -163,7 +267,7 @@ static psh_status copy_to_archive(sqlite_host *h, const directory_entry *e) {
     if (st == PSH_OK)
         st = exec_named(h, "DROP TABLE IF EXISTS archive.\"%w\"", e->name, "");
     if (st == PSH_OK)
-        st = create_table(h, 1, e->table, e->name);
+        st = directory_create_table(h, 1, e->table, e->name);
     if (st == PSH_OK)
         st = exec_named(h, "INSERT INTO archive.\"%w\" SELECT * FROM main.\"%w\"", e->name, e->name);
     if (st == PSH_OK)
@@ -176,7 +280,7 @@ static psh_status copy_to_archive(sqlite_host *h, const directory_entry *e) {
 static psh_status switch_to_archive(sqlite_host *h, const directory_entry *e) {
     psh_status st = exec_named(h, "DROP TABLE main.\"%w\"", e->name, "");
 
-    return st == PSH_OK ? exec_id(h, "UPDATE psh_partitions SET tier = 1 WHERE id = ?1", e->id) : st;
+    return st == PSH_OK ? directory_exec_id(h, "UPDATE psh_partitions SET tier = 1 WHERE id = ?1", e->id) : st;
 }
 
 static psh_status drop_partition(sqlite_host *h, const directory_entry *e) {
@@ -184,7 +288,28 @@ static psh_status drop_partition(sqlite_host *h, const directory_entry *e) {
 
     if (!e->tier)
         st = exec_named(h, "DROP TABLE IF EXISTS main.\"%w\"", e->name, "");
-    return st == PSH_OK ? exec_id(h, "DELETE FROM psh_partitions WHERE id = ?1", e->id) : st;
+    if (st == PSH_OK)
+        st = moves_drop_replicas(h, e->id);
+    if (st == PSH_OK)
+        st = directory_exec_id(h, "DELETE FROM psh_places WHERE id = ?1", e->id);
+    return st == PSH_OK ? directory_exec_id(h, "DELETE FROM psh_partitions WHERE id = ?1", e->id) : st;
+}
+
+static psh_status set_node(sqlite_host *h, const psh_want *w) {
+    sqlite3_stmt *stmt;
+    psh_status st = host_prepare(h, "UPDATE psh_places SET node = ?2 WHERE id = ?1", &stmt);
+
+    if (st != PSH_OK)
+        return st;
+    sqlite3_bind_int64(stmt, 1, (sqlite3_int64)w->subject);
+    sqlite3_bind_int64(stmt, 2, w->node);
+    return host_finish(h, stmt);
+}
+
+static psh_status do_archive(sqlite_host *h, const psh_action *a, const directory_entry *e) {
+    psh_status st = e->tier ? PSH_OK : switch_to_archive(h, e);
+
+    return st == PSH_OK ? set_node(h, &a->want) : st;
 }
 
 static psh_status change_directory(sqlite_host *h, const psh_action *a, const directory_entry *e) {
@@ -192,11 +317,14 @@ static psh_status change_directory(sqlite_host *h, const psh_action *a, const di
     case PSH_ACT_CREATE_PARTITION:
         return do_create(h, a);
     case PSH_ACT_ARCHIVE_PARTITION:
-        return e->tier ? PSH_OK : switch_to_archive(h, e);
+        return do_archive(h, a, e);
     case PSH_ACT_DROP_PARTITION:
         return e ? drop_partition(h, e) : PSH_OK;
-    default:
+    case PSH_ACT_ACTIVATE_PARTITION:
+    case PSH_ACT_SEAL_PARTITION:
         return PSH_OK; /* activating and sealing are the library's states: nothing changes here */
+    default:
+        return moves_switch(h, a);
     }
 }
 
@@ -207,7 +335,7 @@ static psh_status act_in_main(sqlite_host *h, const psh_action *a, const directo
     if (st == PSH_OK)
         st = change_directory(h, a, e);
     if (st == PSH_OK)
-        st = exec_id(h, "INSERT OR IGNORE INTO psh_actions VALUES(?1)", a->id);
+        st = directory_exec_id(h, "INSERT OR IGNORE INTO psh_actions VALUES(?1)", a->id);
     if (st == PSH_OK)
         st = host_store_meta(h, "fence", (int64_t)a->fence);
     if (st == PSH_OK)
@@ -229,11 +357,21 @@ static int was_done(sqlite_host *h, uint64_t id) {
     return done;
 }
 
+/* What goes into the archive is committed there before main switches to it. */
+static psh_status prepare_archive(sqlite_host *h, const psh_action *a, const directory_entry *e) {
+    if (moves_is_move(a->want.kind))
+        return moves_prepare(h, a);
+    if (a->want.kind != PSH_ACT_ARCHIVE_PARTITION)
+        return PSH_OK;
+    if (!e)
+        return host_fail(h, PSH_E_NOT_FOUND, "nothing to archive: the partition has no table");
+    return e->tier ? PSH_OK : copy_to_archive(h, e);
+}
+
 psh_status storage_submit(void *user, int64_t now, const psh_action *a) {
     sqlite_host *h = user;
     directory_entry *e = directory_find(h, a->want.subject);
-    char dropped[NAME_SIZE] = "";
-    psh_status st = PSH_OK;
+    psh_status st;
 
     (void)now;
     if (a->fence < h->fence)
@@ -242,15 +380,8 @@ psh_status storage_submit(void *user, int64_t now, const psh_action *a) {
         return host_fail(h, PSH_E_STATE, "an action inside an open commit");
     if (was_done(h, a->id))
         return PSH_OK;
-    if (a->want.kind == PSH_ACT_ARCHIVE_PARTITION) {
-        if (!e)
-            return host_fail(h, PSH_E_NOT_FOUND, "nothing to archive: the partition has no table");
-        if (!e->tier)
-            st = copy_to_archive(h, e);
-    }
-    if (a->want.kind == PSH_ACT_DROP_PARTITION && e && e->tier)
-        snprintf(dropped, sizeof dropped, "%s", e->name);
-    if (a->want.kind == PSH_ACT_ARCHIVE_PARTITION || a->want.kind == PSH_ACT_DROP_PARTITION)
+    st = prepare_archive(h, a, e);
+    if (a->want.kind >= PSH_ACT_ARCHIVE_PARTITION)
         legs_clear(h);
     if (e && e->insert) {
         sqlite3_finalize(e->insert);
@@ -258,9 +389,13 @@ psh_status storage_submit(void *user, int64_t now, const psh_action *a) {
     }
     if (st == PSH_OK)
         st = act_in_main(h, a, e);
-    if (st == PSH_OK && dropped[0])
-        st = exec_named(h, "DROP TABLE IF EXISTS archive.\"%w\"", dropped, "");
-    if (st == PSH_OK)
-        h->fence = a->fence;
-    return st == PSH_OK ? directory_load(h) : st;
+    if (st != PSH_OK)
+        return st;
+    h->fence = a->fence;
+    st = directory_load(h);
+    if (st == PSH_OK && a->want.kind >= PSH_ACT_ARCHIVE_PARTITION)
+        st = directory_drop_orphans(h);
+    if (st == PSH_OK && moves_is_move(a->want.kind))
+        st = moves_repair(h);
+    return st == PSH_OK && h->replica_count ? moves_follow(h) : st;
 }

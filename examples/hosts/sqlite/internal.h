@@ -26,9 +26,33 @@ typedef struct directory_entry {
     uint64_t id;
     uint32_t table;
     uint32_t tier; /* 0 = main, 1 = archive */
+    uint32_t node; /* a label: all nodes are these two files */
+    int known; /* psh_places has it; not so in files of older versions: then it holds what it is asked for */
+    int holds; /* 0: a shadow that a split has not filled yet */
+    int quarantine;
+    int64_t interval;
+    uint64_t arc_first; /* of the rows it holds */
+    uint64_t arc_last;
     char name[NAME_SIZE];
     sqlite3_stmt *insert; /* made at the first insert */
 } directory_entry;
+
+/** A replica's table, as psh_replicas has it. */
+typedef struct directory_replica {
+    uint64_t id; /* of its partition */
+    uint32_t node;
+    uint32_t tier;
+    int ready; /* triggers keep it as its owner is */
+    char name[NAME_SIZE];
+} directory_replica;
+
+/** A table that holds rows of a partition asked for; `clip`: only those of first..last. */
+typedef struct host_source {
+    const directory_entry *e;
+    int clip;
+    uint64_t first;
+    uint64_t last;
+} host_source;
 
 /** A prepared leg, found by its text. */
 typedef struct leg_statement {
@@ -48,6 +72,13 @@ struct sqlite_host {
     directory_entry *directory; /* by id */
     size_t directory_count;
     size_t directory_cap;
+    directory_replica *replicas; /* by partition and node */
+    size_t replica_count;
+    size_t replica_cap;
+    host_source *sources; /* of the running read */
+    size_t source_count;
+    size_t source_cap;
+    psh_worlds *worlds; /* that tell where tenants stand on the ring; or NULL */
     size_t directory_last; /* the entry that a changeset named last */
     sqlite3_stmt *kept[KEPT_COUNT];
     leg_statement legs[STATEMENTS];
@@ -92,9 +123,49 @@ psh_status host_store_meta(sqlite_host *h, const char *key, int64_t value);
 
 directory_entry *directory_find(sqlite_host *h, uint64_t id);
 psh_status directory_load(sqlite_host *h);
+/** CREATE TABLE of a table of the schema, unless it exists. */
+psh_status directory_create_table(sqlite_host *h, uint32_t tier, uint32_t table, const char *name);
+/** Drops tables of the archive that the directory does not name: what a crash, or a switch, left there. */
+psh_status directory_drop_orphans(sqlite_host *h);
+/** Runs one statement with an id as ?1. */
+psh_status directory_exec_id(sqlite_host *h, const char *sql, uint64_t id);
 /** Forgets the entries and their statements. */
 void directory_clear(sqlite_host *h);
 
+/** @return the replica or NULL. */
+directory_replica *directory_find_replica(sqlite_host *h, uint64_t id, uint32_t node);
+
+/* sources.c */
+/** Registers psh_within(table, first, last, tenant, time). */
+psh_status sources_open(sqlite_host *h);
+/** Adds the tables that hold a partition's rows now, each row in one. @return PSH_OK, PSH_E_NOT_FOUND, ... */
+psh_status sources_of(sqlite_host *h, const psh_partition *p);
+/** " AND psh_within(...)" where a source is clipped. */
+void sources_append_clip(sqlite3_str *s, const psh_table_spec *t, const host_source *from);
+/** " AND psh_within(...)" for an arc; with `out`: rows that are not within. */
+void sources_append_arc(
+    sqlite3_str *s, const psh_table_spec *t, uint32_t table, uint64_t first, uint64_t last, int out);
+/** Schema and name of the table to read at a node (PSH_NONE: the owner's): a ready replica's, else the owner's. */
+void sources_append_table(sqlite3_str *s, sqlite_host *h, const directory_entry *e, uint32_t node);
+/** Where a row placed in a partition goes: there, or to what owns its key by now. NULL if nothing does. */
+directory_entry *sources_for_row(sqlite_host *h, const psh_partition *p, const psh_value *row);
+
+/* moves.c */
+/** What a split or merge has to have in the archive before it may switch; or one step of a copy. */
+psh_status moves_prepare(sqlite_host *h, const psh_action *a);
+/** The move itself, inside the open transaction of main. */
+psh_status moves_switch(sqlite_host *h, const psh_action *a);
+/** Whether an action is one of these. */
+int moves_is_move(uint32_t kind);
+/** Drops the replicas of a partition, inside the open transaction of main; the archive's tables become orphans. */
+psh_status moves_drop_replicas(sqlite_host *h, uint64_t id);
+/** Makes the triggers that keep ready replicas fresh, anew. */
+psh_status moves_follow(sqlite_host *h);
+/** Brings replicas up to their owners where the two files may not have been committed as one. */
+psh_status moves_repair(sqlite_host *h);
+
+/** A value of a statement or changeset as one of a type; borrows. */
+void host_value(const sqlite3_value *cv, uint32_t type, psh_value *out);
 /** Adds the session's changes to h->batch. */
 psh_status changes_collect(sqlite_host *h);
 /** Finalizes every kept leg. */

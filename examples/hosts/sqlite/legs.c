@@ -122,7 +122,8 @@ static void append_outputs(sqlite3_str *s, const psh_query_spec *q, const psh_ta
  * the key, and the answer combines groups of several tables anyway.
  */
 static void append_source(
-    sqlite3_str *s, const psh_query_spec *q, const psh_table_spec *t, const directory_entry *e) {
+    sqlite_host *h, sqlite3_str *s, const psh_query_spec *q, const psh_table_spec *t, const host_source *from,
+    uint32_t node) {
     size_t groups = q->group_count + (q->bucket_ns ? 1 : 0), i;
 
     sqlite3_str_appendall(s, "SELECT ");
@@ -134,37 +135,26 @@ static void append_source(
     } else {
         append_outputs(s, q, t);
     }
-    sqlite3_str_appendf(s, " FROM %s.\"%w\"", host_schema_name(e->tier), e->name);
+    sqlite3_str_appendall(s, " FROM ");
+    sources_append_table(s, h, from->e, node);
     append_where(s, q, t);
+    sources_append_clip(s, t, from);
     for (i = 0; !is_detail(q) && i < groups; i++)
         sqlite3_str_appendf(s, "%s%d", i ? ", " : " GROUP BY ", (int)i + 1);
 }
 
 static psh_status leg_sql(
-    sqlite_host *h, const psh_query_spec *q, const psh_table_spec *t, const psh_partition *const *partitions,
+    sqlite_host *h, const psh_query_spec *q, const psh_table_spec *t, uint32_t node, const host_source *sources,
     size_t n, char **out) {
     sqlite3_str *s = sqlite3_str_new(h->db);
-    directory_entry *e;
-    psh_status st = PSH_OK;
     size_t i;
 
-    for (i = 0; i < n && st == PSH_OK; i++) {
-        e = directory_find(h, partitions[i]->id);
-        if (!e) {
-            st = host_fail(h, PSH_E_STALE, "a partition of the route is gone: route again");
-        } else {
-            sqlite3_str_appendall(s, i ? " UNION ALL " : "");
-            append_source(s, q, t, e);
-        }
+    for (i = 0; i < n; i++) {
+        sqlite3_str_appendall(s, i ? " UNION ALL " : "");
+        append_source(h, s, q, t, &sources[i], node);
     }
     *out = sqlite3_str_finish(s);
-    if (st == PSH_OK && !*out)
-        st = host_fail(h, PSH_E_NOMEM, "no memory for a statement");
-    if (st != PSH_OK) {
-        sqlite3_free(*out);
-        *out = NULL;
-    }
-    return st;
+    return *out ? PSH_OK : host_fail(h, PSH_E_NOMEM, "no memory for a statement");
 }
 
 /* The kept statement of this text, or a new one in the place of the least used among eight. Takes sql over. */
@@ -275,7 +265,7 @@ static psh_status run_statement(
         return host_fail(h, PSH_E_UNSUPPORTED, "more than 256 outputs");
     st = psh_schema_table(h->schema, q->table, &t);
     if (st == PSH_OK)
-        st = leg_sql(h, q, &t, leg->partitions + first, n, &sql);
+        st = leg_sql(h, q, &t, leg->node, h->sources + first, n, &sql);
     if (st == PSH_OK)
         st = leg_prepare(h, sql, &stmt);
     if (st != PSH_OK)
@@ -301,30 +291,37 @@ psh_status sqlite_host_run_leg(
     if (leg->kind != PSH_LEG_BASE)
         return host_fail(h, PSH_E_INVALID, "not a base leg");
     st = psh_query_describe(query, &q);
-    for (first = 0; st == PSH_OK && first < leg->partition_count; first += n) {
-        n = leg->partition_count - first < TERMS ? leg->partition_count - first : TERMS;
+    h->source_count = 0;
+    for (n = 0; st == PSH_OK && n < leg->partition_count; n++)
+        st = sources_of(h, leg->partitions[n]);
+    if (st == PSH_E_NOT_FOUND)
+        return host_fail(h, PSH_E_STALE, "a partition of the route is gone: route again");
+    for (first = 0; st == PSH_OK && first < h->source_count; first += n) {
+        n = h->source_count - first < TERMS ? h->source_count - first : TERMS;
         st = run_statement(h, query, &q, leg, first, n, out, cost);
     }
     return st;
 }
 
 static psh_status scan_one(
-    sqlite_host *h, const psh_scan *scan, const psh_table_spec *t, uint64_t id, psh_row_sink sink, void *sink_user,
-    psh_scan_result *result) {
-    directory_entry *e = directory_find(h, id);
+    sqlite_host *h, const psh_scan *scan, const psh_table_spec *t, const host_source *from, psh_row_sink sink,
+    void *sink_user, psh_scan_result *result) {
+    sqlite3_str *s = sqlite3_str_new(h->db);
+    const char *time = t->columns[t->time_column].name;
     psh_value row[64];
-    sqlite3_stmt *stmt;
-    char sql[NAME_SIZE + 512];
+    sqlite3_stmt *stmt = NULL;
+    char *sql;
     psh_status st;
     size_t i;
     int rc = SQLITE_DONE;
 
-    if (!e || t->column_count > 64)
-        return host_fail(h, PSH_E_NOT_FOUND, "a partition to scan has no table");
-    sqlite3_snprintf(
-        (int)sizeof sql, sql, "SELECT * FROM %s.\"%w\" WHERE \"%w\" >= ?1 AND \"%w\" < ?2", host_schema_name(e->tier),
-        e->name, t->columns[t->time_column].name, t->columns[t->time_column].name);
-    st = host_prepare(h, sql, &stmt);
+    sqlite3_str_appendall(s, "SELECT * FROM ");
+    sources_append_table(s, h, from->e, PSH_NONE);
+    sqlite3_str_appendf(s, " WHERE \"%w\" >= ?1 AND \"%w\" < ?2", time, time);
+    sources_append_clip(s, t, from);
+    sql = sqlite3_str_finish(s);
+    st = sql ? host_prepare(h, sql, &stmt) : host_fail(h, PSH_E_NOMEM, "no memory for a statement");
+    sqlite3_free(sql);
     if (st != PSH_OK)
         return st;
     sqlite3_bind_int64(stmt, 1, scan->time_from);
@@ -352,6 +349,8 @@ psh_status storage_scan(
 
     if (h->session)
         return host_fail(h, PSH_E_STATE, "a scan inside an open commit");
+    if (st == PSH_OK && t.column_count > 64)
+        return host_fail(h, PSH_E_UNSUPPORTED, "more than 64 columns");
     if (st == PSH_OK)
         st = host_exec(h, "BEGIN");
     if (st != PSH_OK)
@@ -359,8 +358,13 @@ psh_status storage_scan(
     result->source = SOURCE;
     result->position = h->position;
     result->commit_time = h->commit_time;
+    h->source_count = 0;
     for (i = 0; st == PSH_OK && i < scan->partition_count; i++)
-        st = scan_one(h, scan, &t, scan->partitions[i], sink, sink_user, result);
+        st = sources_of(h, &scan->infos[i]);
+    if (st == PSH_E_NOT_FOUND)
+        host_fail(h, st, "a partition to scan has no table");
+    for (i = 0; st == PSH_OK && i < h->source_count; i++)
+        st = scan_one(h, scan, &t, &h->sources[i], sink, sink_user, result);
     host_exec(h, "COMMIT");
     return st;
 }

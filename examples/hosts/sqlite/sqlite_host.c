@@ -13,7 +13,11 @@ static const char *const meta_tables =
     "CREATE TABLE IF NOT EXISTS psh_outbox(position INTEGER PRIMARY KEY, changes BLOB NOT NULL);"
     "CREATE TABLE IF NOT EXISTS psh_actions(id INTEGER PRIMARY KEY);"
     "CREATE TABLE IF NOT EXISTS psh_partitions(id INTEGER PRIMARY KEY, tbl INTEGER NOT NULL,"
-    " tier INTEGER NOT NULL, name TEXT NOT NULL);";
+    " tier INTEGER NOT NULL, name TEXT NOT NULL);"
+    "CREATE TABLE IF NOT EXISTS psh_places(id INTEGER PRIMARY KEY, node INTEGER NOT NULL, holds INTEGER NOT NULL,"
+    " interval INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL);"
+    "CREATE TABLE IF NOT EXISTS psh_replicas(id INTEGER NOT NULL, node INTEGER NOT NULL, tier INTEGER NOT NULL,"
+    " ready INTEGER NOT NULL, name TEXT NOT NULL, PRIMARY KEY(id, node)) WITHOUT ROWID;";
 
 psh_status host_error(sqlite_host *h) {
     int code = sqlite3_errcode(h->db);
@@ -165,33 +169,6 @@ static psh_status check_types(sqlite_host *h) {
     return PSH_OK;
 }
 
-/* A crash between the two files leaves a copy in the archive that nobody names: it goes here. */
-static psh_status drop_orphans(sqlite_host *h) {
-    sqlite3_stmt *stmt;
-    char sql[NAME_SIZE + 64];
-    psh_status st;
-    int found;
-
-    for (;;) {
-        st = host_prepare(
-            h,
-            "SELECT name FROM archive.sqlite_master WHERE type = 'table' AND name NOT IN"
-            " (SELECT name FROM psh_partitions WHERE tier = 1) LIMIT 1",
-            &stmt);
-        if (st != PSH_OK)
-            return st;
-        found = sqlite3_step(stmt) == SQLITE_ROW;
-        if (found)
-            sqlite3_snprintf((int)sizeof sql, sql, "DROP TABLE archive.\"%w\"", sqlite3_column_text(stmt, 0));
-        sqlite3_finalize(stmt);
-        if (!found)
-            return PSH_OK;
-        st = host_exec(h, sql);
-        if (st != PSH_OK)
-            return st;
-    }
-}
-
 static psh_status attach_archive(sqlite_host *h, const char *path) {
     sqlite3_stmt *stmt;
     psh_status st = host_prepare(h, "ATTACH ?1 AS archive", &stmt);
@@ -210,6 +187,8 @@ static psh_status open_files(sqlite_host *h, const char *path, const char *archi
         return host_error(h);
     st = attach_archive(h, archive_path);
     if (st == PSH_OK)
+        st = sources_open(h);
+    if (st == PSH_OK)
         st = host_exec(
             h,
             "PRAGMA main.journal_mode = WAL; PRAGMA archive.journal_mode = WAL; PRAGMA main.synchronous = NORMAL;"
@@ -220,7 +199,11 @@ static psh_status open_files(sqlite_host *h, const char *path, const char *archi
     if (st == PSH_OK)
         st = directory_load(h);
     if (st == PSH_OK)
-        st = drop_orphans(h);
+        st = directory_drop_orphans(h);
+    if (st == PSH_OK)
+        st = moves_repair(h);
+    if (st == PSH_OK)
+        st = moves_follow(h);
     h->position = (uint64_t)load_meta(h, "position");
     h->commit_time = h->position ? load_meta(h, "commit_time") : PSH_TIME_MIN;
     h->acknowledged = (uint64_t)load_meta(h, "acknowledged");
@@ -264,6 +247,8 @@ void sqlite_host_close(sqlite_host *h) {
     legs_clear(h);
     directory_clear(h);
     free(h->directory);
+    free(h->replicas);
+    free(h->sources);
     for (i = 0; i < KEPT_COUNT; i++)
         sqlite3_finalize(h->kept[i]);
     sqlite3_close(h->db);
@@ -305,6 +290,10 @@ void sqlite_host_tables(sqlite_host *h, psh_storage *storage, psh_cdc *cdc, psh_
     kv->watch = kv_watch;
 }
 
+void sqlite_host_set_worlds(sqlite_host *h, psh_worlds *worlds) {
+    h->worlds = worlds;
+}
+
 const char *sqlite_host_message(sqlite_host *h) {
     return h->message;
 }
@@ -319,9 +308,14 @@ uint64_t sqlite_host_position(const sqlite_host *h) {
     return h->position;
 }
 
-/* The host's own tables are not the application's changes. */
+/* The host's own tables, and what triggers write to replicas, are not the application's changes. */
 static int is_partition_table(void *user, const char *name) {
-    (void)user;
+    const sqlite_host *h = user;
+    size_t i;
+
+    for (i = 0; i < h->replica_count; i++)
+        if (strcmp(h->replicas[i].name, name) == 0)
+            return 0;
     return strncmp(name, "psh_", 4) != 0;
 }
 
@@ -340,7 +334,7 @@ psh_status sqlite_host_begin(sqlite_host *h, int64_t commit_time) {
         sqlite_host_rollback(h);
         return st;
     }
-    sqlite3session_table_filter(h->session, is_partition_table, NULL);
+    sqlite3session_table_filter(h->session, is_partition_table, h);
     if (sqlite3session_attach(h->session, NULL) != SQLITE_OK) {
         sqlite_host_rollback(h);
         return host_fail(h, PSH_E_NOMEM, "SQLite: no memory for the session");
@@ -401,12 +395,13 @@ static psh_status note_insert(sqlite_host *h, const directory_entry *e, const ps
 }
 
 psh_status sqlite_host_insert(sqlite_host *h, const psh_partition *partition, const psh_value *row) {
-    directory_entry *e = directory_find(h, partition->id);
+    directory_entry *e;
     psh_status st = PSH_OK;
     int i, n, rc;
 
     if (!h->session)
         return host_fail(h, PSH_E_STATE, "no commit is open");
+    e = sources_for_row(h, partition, row);
     if (!e)
         return host_fail(h, PSH_E_NOT_FOUND, "the partition has no table");
     if (!e->insert && (st = prepare_insert(h, e)) != PSH_OK)

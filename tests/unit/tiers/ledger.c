@@ -135,6 +135,12 @@ static void random_step(psh_tiers *t, uint64_t *seed, psh_action *begun, size_t 
         (uint32_t)(pshi_rng_next(seed) % 2), pshi_rng_next(seed) % 3);
     size_t i;
 
+    a.want.source = 1 + pshi_rng_next(seed) % 40;
+    a.want.steps = 3;
+    a.want.step = 1 + (uint32_t)(pshi_rng_next(seed) % 3);
+    if (kind == PSH_ACT_ADD_NODE || kind == PSH_ACT_RELEASE_NODE)
+        a.want.subject = psh_node_subject(a.want.node);
+    a.id = psh_action_id(kind, a.want.subject, a.want.generation * 8 + a.want.step);
     switch (pshi_rng_next(seed) % 3) {
     case 0:
         if (*count < 64 && psh_tiers_begin(t, &a) == PSH_OK)
