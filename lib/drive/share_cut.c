@@ -225,6 +225,9 @@ static psh_status cut_lists(cutter *c) {
 
     for (i = 0; st == PSH_OK && i < sizeof lists / sizeof *lists; i++) {
         c->type = PSHI_SHARE_PARTITIONS + i;
+        st = pshi_share_recut(c->s, c->world, c->type, c->to, c->err);
+        if (st != PSH_END)
+            continue;
         st = lists[i](c);
         if (st == PSH_OK)
             st = close_blob(c);

@@ -3,6 +3,8 @@
 #include "fake.h"
 #include "share_stage.h"
 
+#include "drive/share.h"
+
 #define NOW TEST_T0
 
 typedef struct stage {
@@ -169,6 +171,55 @@ static void worlds_pass(void **state) {
     }
     assert_true(seen[1] && seen[2]);
     assert_true(stats_of(t->s[0]).blobs_reused > stats_of(t->s[0]).blobs_written);
+}
+
+/* The manifest of a share that knows nothing of worlds before. */
+static pshi_digest top_of_whole(stage *t, psh_share *empty, const psh_world *w) {
+    pshi_holding h;
+    pshi_digest top;
+
+    (void)t;
+    assert_ok(pshi_share_cut(empty, w, &h, &err));
+    top = h.top;
+    pshi_holding_free(empty, &h);
+    return top;
+}
+
+/* Worlds made on the one before: published by what differs, to the bytes that publishing the whole would give. */
+static void cuts_do_not_depend_on_history(void **state) {
+    stage *t = *state;
+    model m = model_start();
+    uint64_t rng = 99;
+    psh_world *before = NULL, *w, *got;
+    pshi_digest top;
+    int round, days;
+
+    m.days = MODEL_DAYS;
+    assert_ok(psh_share_lead(t->s[0], NOW, NULL, &err));
+    for (round = 0; round < 400; round++) {
+        w = model_world_on(&m, before, t->env, t->schema);
+        assert_ok(psh_share_publish(t->s[0], w, NOW, &err));
+        top = top_of_whole(t, t->s[2], w);
+        assert_memory_equal(&t->s[0]->held.top, &top, sizeof top);
+        got = NULL;
+        if (round % 3 == 0) {
+            assert_ok(psh_share_catch_up(t->s[1], 0, &got, &err));
+            assert_same_world(got, w, t->env);
+        }
+        psh_world_unref(got);
+        psh_world_unref(before);
+        before = w;
+        days = (int)(pshi_rng_next(&rng) % 4);
+        m.epoch++;
+        m.used++;
+        for (; days >= 0; days--)
+            m.rows[pshi_rng_next(&rng) % MODEL_DAYS] += 1 + (uint32_t)(pshi_rng_next(&rng) % 9000);
+        if (round % 7 == 6)
+            m.arcs[pshi_rng_next(&rng) % MODEL_DAYS] = 1 + (uint32_t)(pshi_rng_next(&rng) % 90);
+        if (round % 31 == 30)
+            model_change(&m, &rng);
+    }
+    psh_world_unref(before);
 }
 
 /* A reader that follows reads what changed, and the publisher writes no more. */
@@ -564,6 +615,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(options_are_checked, setup, teardown),
         cmocka_unit_test_setup_teardown(an_empty_store, setup, teardown),
         cmocka_unit_test_setup_teardown(worlds_pass, setup, teardown),
+        cmocka_unit_test_setup_teardown(cuts_do_not_depend_on_history, setup, teardown),
         cmocka_unit_test_setup_teardown(one_change_is_few_blobs, setup, teardown),
         cmocka_unit_test_setup_teardown(leads_have_leases, setup, teardown),
         cmocka_unit_test_setup_teardown(restarts_lead_at_once, setup, teardown),
