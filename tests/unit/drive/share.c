@@ -216,6 +216,10 @@ static void cuts_do_not_depend_on_history(void **state) {
             m.rows[pshi_rng_next(&rng) % MODEL_DAYS] += 1 + (uint32_t)(pshi_rng_next(&rng) % 9000);
         if (round % 7 == 6)
             m.arcs[pshi_rng_next(&rng) % MODEL_DAYS] = 1 + (uint32_t)(pshi_rng_next(&rng) % 90);
+        if (round % 11 == 10) { /* as many partitions come as go */
+            m.arcs[(uint64_t)m.first_day % MODEL_DAYS] = m.arcs[((uint64_t)m.first_day + m.days) % MODEL_DAYS];
+            m.first_day++;
+        }
         if (round % 31 == 30)
             model_change(&m, &rng);
     }
