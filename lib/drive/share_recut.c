@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Cutting by what differs from the world held. Cuts follow from ids and counts, so where partitions only changed what
- * they say, the blobs are those held, but for the ones that hold a changed partition; lists that two worlds share are
- * the same blobs. The bytes are those that cutting the whole would give; where that is not certain, it is done.
+ * Cutting by what differs from the world held. Cuts follow from ids and counts, so where partitions only changed
+ * what they say, the blobs are those held, but for the ones that hold a changed partition; lists that two worlds
+ * share are the same blobs. The bytes are those that cutting the whole would give; where that is not certain, it
+ * is done.
  */
 #include <string.h>
 

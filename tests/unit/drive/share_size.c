@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What one change costs in a large map: bytes and calls of publishing and of catching up, for maps of several shapes. */
+/* What one change costs in large maps of several shapes: bytes and calls of publishing and of catching up. */
 #include "share_stage.h"
 
 #include <time.h>

@@ -354,7 +354,8 @@ static inline void assert_same_world(const psh_world *a, const psh_world *b, psh
 }
 
 /** Publishes a model's world. */
-static inline psh_status model_publish(const model *m, psh_share *s, psh_env *env, psh_schema *schema, int64_t now) {
+static inline psh_status model_publish(
+    const model *m, psh_share *s, psh_env *env, psh_schema *schema, int64_t now) {
     psh_world *w = model_world(m, env, schema);
     psh_status st = w ? psh_share_publish(s, w, now, NULL) : PSH_E_NOMEM;
 
