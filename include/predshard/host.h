@@ -9,9 +9,10 @@
 PSH_BEGIN_DECLS
 
 /*
- * Rules for all callbacks. They are called only by the driver and the share, only from inside their calls, on the thread
- * that made the call, never two at once. They may block; the driver waits. Pointers given to a callback are
- * valid during the call. They must not call the driver or the autopilot: that is PSH_E_REENTRANT.
+ * Rules for all callbacks. They are called only by the driver (kv also by the share), only from inside its calls,
+ * on the thread that made the call, never two at once. They may block; the driver waits. Pointers given to a
+ * callback are valid during the call. They must not call the driver, the share or the autopilot: that is
+ * PSH_E_REENTRANT.
  * They return PSH_OK, a signal where documented, or any error; an error that is not one of ours is passed on
  * as PSH_E_HOST with host_code. Tables are copied at registration; a NULL method that is not marked required
  * means that the capability is absent. struct_size and version go first, user is each method's first argument.

@@ -44,9 +44,9 @@ PSH_API psh_status psh_share_create(
 PSH_API void psh_share_destroy(psh_share *s);
 
 /**
- * Becomes or stays the leader: takes a lead that is free, or whose lease ran out, or that stands under this owner's
- * name from before a restart, under the next fence; or renews its own lease. Call it well within lease_ns. Clocks may
- * differ between processes: they decide when a lead changes, the fence decides who may act.
+ * Becomes or stays the leader: takes a lead that is free, or whose lease ran out, or that stands under this
+ * owner's name from before a restart, under the next fence; or renews its own lease. Call it well within
+ * lease_ns. Clocks may differ between processes: they decide when a lead changes, the fence decides who may act.
  * @param fence  receives this process's fence, for psh_driver_set_fence and psh_tiers_place; NULL is allowed
  * @return PSH_OK, PSH_E_FENCED (another leads, err names it), PSH_E_CONFLICT (races lost too often), PSH_E_HOST,
  *         PSH_E_CORRUPT, PSH_E_NEWER, PSH_E_NOMEM.
@@ -55,13 +55,13 @@ PSH_API psh_status psh_share_lead(psh_share *s, int64_t now, uint64_t *fence, ps
 /** Gives the lead up, so that another need not wait for the lease. PSH_OK as well when it is lost already. */
 PSH_API psh_status psh_share_resign(psh_share *s, int64_t now, psh_error *err);
 /**
- * Stores a world and makes it the current one. Its epoch must be above the shared one. Blobs that are there already
- * are not stored again; blobs whose root was never moved are garbage, and harmless.
+ * Stores a world and makes it the current one. Its epoch must be above the shared one. Blobs that the shared world
+ * names already are not stored again; blobs whose root was never moved are garbage, and harmless.
  * @return PSH_OK, also when an attempt before this one had moved the root and its answer was lost; PSH_E_FENCED
  *         (not, or no longer, the leader), PSH_E_CONFLICT (the shared epoch is as high: catch up, plan again; or
- *         races lost too often), PSH_E_LIMIT (max_blob_bytes: one item takes more), PSH_E_CORRUPT and PSH_E_NEWER (of
- *         the root), PSH_E_HOST, PSH_E_NOMEM. On an error the shared world is as it was; only after PSH_E_HOST, when
- *         the store did what it said it had not, may it be the new one.
+ *         races lost too often), PSH_E_LIMIT (max_blob_bytes: one item takes more), PSH_E_CORRUPT and PSH_E_NEWER
+ *         (of the root), PSH_E_HOST, PSH_E_NOMEM. On an error the shared world is as it was; only after
+ *         PSH_E_HOST, when the store did what it said it had not, may it be the new one.
  */
 PSH_API psh_status psh_share_publish(psh_share *s, const psh_world *world, int64_t now, psh_error *err);
 /**
@@ -69,10 +69,11 @@ PSH_API psh_status psh_share_publish(psh_share *s, const psh_world *world, int64
  * @param wait_ns  with a store that can watch, up to so long for the root to move; 0 = do not wait. A new leader
  *                 moves it too: PSH_END may come early.
  * @param out      the caller's reference, NULL unless PSH_OK
- * @return PSH_OK, PSH_END (nothing newer), PSH_E_NOT_FOUND (nothing was ever published), PSH_E_CORRUPT (a blob does
- *         not have the bytes that its name says, or is gone; the root went back to an older fence), PSH_E_NEWER,
- *         PSH_E_LIMIT (max_bytes), PSH_E_UNSUPPORTED (it is of another schema), PSH_E_CONFLICT (the root moved faster
- *         than its blobs could be read), PSH_E_HOST, PSH_E_NOMEM; on an error what was seen last stands.
+ * @return PSH_OK, PSH_END (nothing newer), PSH_E_NOT_FOUND (nothing was ever published), PSH_E_CORRUPT (a blob
+ *         does not have the bytes that its name says, or is gone; the root went back to an older fence),
+ *         PSH_E_NEWER, PSH_E_LIMIT (max_bytes), PSH_E_UNSUPPORTED (it is of another schema), PSH_E_CONFLICT (the
+ *         root moved faster than its blobs could be read), PSH_E_HOST, PSH_E_NOMEM; on an error what was seen
+ *         last stands.
  */
 PSH_API psh_status psh_share_catch_up(psh_share *s, int64_t wait_ns, psh_world **out, psh_error *err);
 /**
@@ -83,13 +84,15 @@ PSH_API psh_status psh_share_catch_up(psh_share *s, int64_t wait_ns, psh_world *
  */
 PSH_API psh_status psh_share_check(psh_share *s, uint64_t epoch, uint64_t *current, psh_error *err);
 /**
- * Whether an action with this fence may run: for hosts on other machines, before they act. Reads the root and the lead.
+ * Whether an action with this fence may run: for hosts on other machines, before they act. Reads the root and the
+ * lead.
  * @return PSH_OK, PSH_E_FENCED, PSH_E_CORRUPT, PSH_E_NEWER, PSH_E_HOST, PSH_E_NOMEM.
  */
 PSH_API psh_status psh_share_check_fence(psh_share *s, uint64_t fence, psh_error *err);
 /**
- * Removes blobs that none of the last keep_epochs epochs names. Needs kv.list and kv.remove. A blob of a publication
- * under way is never removed: names are listed before the roots are read, and the collector holds the lead.
+ * Removes blobs that none of the last keep_epochs epochs names. Needs kv.list and kv.remove. A blob of a
+ * publication under way is never removed: names are listed before the roots are read, and the collector holds the
+ * lead.
  * @param removed  receives how many, also on an error; NULL is allowed
  * @return PSH_OK, PSH_E_UNSUPPORTED, PSH_E_FENCED, PSH_E_CORRUPT and PSH_E_NEWER (the current manifest cannot be
  *         read: nothing is removed), PSH_E_HOST, PSH_E_NOMEM.

@@ -160,6 +160,12 @@ int pshi_digest_order(const pshi_digest *a, const pshi_digest *b);
 
 /** Cuts a world into blobs and pages; what s->held has is shared. @return PSH_OK, PSH_E_LIMIT, PSH_E_NOMEM. */
 psh_status pshi_share_cut(psh_share *s, const psh_world *world, pshi_holding *out, psh_error *err);
+/**
+ * Adds the blobs of one list by what differs from s->world, whose blobs s->held has.
+ * @return PSH_OK, PSH_END (nothing was added: cut the list whole), PSH_E_NOMEM.
+ */
+psh_status pshi_share_recut(
+    psh_share *s, const psh_world *world, uint32_t type, pshi_holding *out, psh_error *err);
 /** Adds the pages that name the blobs of h, and its top. */
 psh_status pshi_share_paginate(psh_share *s, pshi_holding *h, psh_error *err);
 /** Makes a blob of one section from its count and items, or takes the same one from s->held; adds it to h. */

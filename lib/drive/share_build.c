@@ -186,8 +186,8 @@ static psh_status drop_olds(builder *b, const pshi_holding *h) {
 }
 
 /*
- * A world that begins from another holds what the blobs name and perhaps something that should have been dropped, an
- * assignment for one. If there are as many things as the blobs name, there is nothing more.
+ * A world that begins from another holds what the blobs name and perhaps something that should have been dropped,
+ * an assignment for one. If there are as many things as the blobs name, there is nothing more.
  */
 static int has_as_many(const psh_world *w, const pshi_holding *h) {
     uint64_t named[PSHI_SHARE_VIEW_PARTS + 1] = { 0 };

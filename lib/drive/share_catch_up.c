@@ -102,7 +102,7 @@ static psh_status wait_root(psh_share *s, uint64_t version, int64_t wait_ns, psh
     return st == PSH_OK || st == PSH_AGAIN ? st : pshi_share_host(err, st, "kv.watch");
 }
 
-/* One look at the root. *missed: the version of the one before this whose blobs were not all there, then of this one. */
+/* One look at the root. *missed: version of the root before whose blobs were not all there; then of this one. */
 static psh_status catch_up_once(
     psh_share *s, uint64_t fence, uint64_t *missed, uint64_t *version, psh_world **out, psh_error *err) {
     pshi_share_root root;

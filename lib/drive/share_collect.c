@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Collection of blobs that no root names any more. Names are listed before the root is read, and the root must be of
- * this process's fence: so when the names were listed no later leader had begun to publish, and what a later leader
- * writes has a version that was not listed. Blobs are removed by the version listed.
+ * Collection of blobs that no root names any more. Names are listed before the root is read, and the root must be
+ * of this process's fence: so when the names were listed no later leader had begun to publish, and what a later
+ * leader writes has a version that was not listed. Blobs are removed by the version listed.
  */
 #include <stdlib.h>
 #include <string.h>

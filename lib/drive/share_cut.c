@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Cutting a world into blobs. Where a blob begins is drawn from a hash of the interval (partitions) or of the item's
- * own id (all else), never from the bytes: a change rewrites the blob that it is in, and no cut moves. That is
- * content-defined chunking (Muthitacharoen, Chen & Mazieres 2001, "A low-bandwidth network file system", section
- * 3.1) with ids for content. The probability of a cut grows with the weight of what begins there, so that blobs have
- * the aimed size on average whether intervals have one arc or hundreds. No blob is cut before it has half of that
- * size, which halves what an average change rewrites; after something comes or goes, cuts are the old ones again
- * from the first that both ways have in common, which is one or two blobs on.
+ * Cutting a world into blobs. Where a blob begins is drawn from a hash of the interval (partitions) or of the
+ * item's own id (all else), never from the bytes: a change rewrites the blob that it is in, and no cut moves.
+ * That is content-defined chunking (Muthitacharoen, Chen & Mazieres 2001, "A low-bandwidth network file system",
+ * section 3.1) with ids for content. The probability of a cut grows with the weight of what begins there, so that
+ * blobs have the aimed size on average whether intervals have one arc or hundreds. No blob is cut before it has
+ * half of that size, which halves what an average change rewrites; after something comes or goes, cuts are the
+ * old ones again from the first that both ways have in common, which is one or two blobs on.
  */
 #include <string.h>
 
@@ -106,7 +106,8 @@ static psh_status cut_interval(cutter *c, size_t first, size_t end) {
     pshi_writer w;
     size_t i;
 
-    key = pshi_share_mix(c->type, (uint64_t)p->table << 1 | (p->flags & PSH_PARTITION_QUARANTINE), (uint64_t)p->interval);
+    key = pshi_share_mix(
+        c->type, (uint64_t)p->table << 1 | (p->flags & PSH_PARTITION_QUARANTINE), (uint64_t)p->interval);
     if (large)
         st = close_blob(c);
     for (i = first; st == PSH_OK && i < end; i++) {
@@ -225,6 +226,9 @@ static psh_status cut_lists(cutter *c) {
 
     for (i = 0; st == PSH_OK && i < sizeof lists / sizeof *lists; i++) {
         c->type = PSHI_SHARE_PARTITIONS + i;
+        st = pshi_share_recut(c->s, c->world, c->type, c->to, c->err);
+        if (st != PSH_END)
+            continue;
         st = lists[i](c);
         if (st == PSH_OK)
             st = close_blob(c);

@@ -94,7 +94,7 @@ static psh_status add_page(
     return pshi_share_seal(s, h, PSHI_SHARE_PAGE, key, end - first, body, err);
 }
 
-/* Level by level until one page is left. Each page but the last has three entries or more, so that levels shrink. */
+/* Level by level until one page is left. Pages, but for the last, have three entries or more: levels shrink. */
 static psh_status add_levels(psh_share *s, pshi_holding *h, psh_buffer *body, psh_error *err) {
     size_t first = 0, begin, end, next;
     uint32_t level = 0;

@@ -1,69 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* One world in several processes: options, the lead, publications, catching up, collection. */
+/* One world in several processes: options, the lead, publications, catching up. */
 #include "fake.h"
-#include "share_stage.h"
-
-#define NOW TEST_T0
-
-typedef struct stage {
-    test_alloc alloc;
-    psh_env *env;
-    psh_schema *schema;
-    memory_host *host;
-    store stores[3];
-    psh_kv kv[3];
-    psh_share *s[3];
-} stage;
-
-static psh_error err;
-static stage the_stage;
-
-static int setup(void **state) {
-    static const char *const names[] = { "anna", "bert", "cleo" };
-    stage *t = &the_stage;
-    int i;
-
-    memset(t, 0, sizeof *t);
-    memset(&err, 0, sizeof err);
-    err.struct_size = sizeof err;
-    t->env = test_env(&t->alloc);
-    t->schema = test_flights_schema(t->env);
-    t->host = memory_host_create(t->schema);
-    for (i = 0; i < 3; i++) {
-        t->kv[i] = store_kv(&t->stores[i], t->host);
-        t->s[i] = share_of(t->env, t->schema, &t->kv[i], names[i]);
-    }
-    *state = t;
-    return 0;
-}
-
-static int teardown(void **state) {
-    stage *t = *state;
-    int i;
-
-    for (i = 0; i < 3; i++)
-        psh_share_destroy(t->s[i]);
-    memory_host_destroy(t->host);
-    psh_schema_unref(t->schema);
-    psh_env_destroy(t->env);
-    assert_int_equal(t->alloc.live, 0);
-    return 0;
-}
-
-static psh_share_stats stats_of(const psh_share *s) {
-    psh_share_stats x = { .struct_size = sizeof x };
-
-    assert_ok(psh_share_get_stats(s, &x));
-    return x;
-}
-
-static psh_status publish(stage *t, int i, const model *m, int64_t now) {
-    psh_world *w = model_world(m, t->env, t->schema);
-    psh_status st = psh_share_publish(t->s[i], w, now, &err);
-
-    psh_world_unref(w);
-    return st;
-}
+#include "share_three.h"
 
 static psh_status try_options(stage *t, const psh_share_options *o, const psh_kv *kv) {
     psh_share *s = t->s[0]; /* not NULL, to see that it is set */
@@ -169,42 +107,6 @@ static void worlds_pass(void **state) {
     }
     assert_true(seen[1] && seen[2]);
     assert_true(stats_of(t->s[0]).blobs_reused > stats_of(t->s[0]).blobs_written);
-}
-
-/* A reader that follows reads what changed, and the publisher writes no more. */
-static void one_change_is_few_blobs(void **state) {
-    stage *t = *state;
-    model m = model_start();
-    psh_share_stats a, b, c;
-    psh_world *w = NULL;
-    uint32_t i;
-
-    m.days = MODEL_DAYS;
-    for (i = 0; i < MODEL_DAYS; i++)
-        m.arcs[i] = 8;
-    assert_ok(psh_share_lead(t->s[0], NOW, NULL, &err));
-    assert_ok(publish(t, 0, &m, NOW));
-    assert_follows(t->s[1], &m, t->env, t->schema);
-    a = stats_of(t->s[0]);
-    b = stats_of(t->s[1]);
-    assert_true(a.blobs_written > 30);
-    assert_int_equal(b.blobs_read, a.blobs_written);
-    m.epoch++;
-    m.rows[5]++;
-    assert_ok(publish(t, 0, &m, NOW));
-    assert_follows(t->s[1], &m, t->env, t->schema);
-    assert_true(stats_of(t->s[0]).blobs_written - a.blobs_written <= 5); /* one of rows, one a level */
-    assert_int_equal(stats_of(t->s[1]).blobs_read - b.blobs_read, stats_of(t->s[0]).blobs_written - a.blobs_written);
-    /* The same world again, but for its epoch, is no blob at all. */
-    a = stats_of(t->s[0]);
-    m.epoch++;
-    assert_ok(publish(t, 0, &m, NOW));
-    c = stats_of(t->s[0]);
-    assert_int_equal(c.blobs_written, a.blobs_written);
-    assert_true(c.bytes_written - a.bytes_written < 400);
-    assert_ok(psh_share_catch_up(t->s[1], 0, &w, &err));
-    assert_int_equal(psh_world_epoch(w), m.epoch);
-    psh_world_unref(w);
 }
 
 static void leads_have_leases(void **state) {
@@ -446,58 +348,6 @@ static void calls_from_callbacks_are_refused(void **state) {
         assert_int_equal(r.st[i], PSH_E_REENTRANT);
 }
 
-static psh_status count_key(void *user, const char *key, uint64_t version) {
-    (void)key;
-    (void)version;
-    ++*(uint64_t *)user;
-    return PSH_OK;
-}
-
-static uint64_t blobs_in_store(stage *t) {
-    uint64_t n = 0;
-
-    assert_ok(t->stores[0].inner.list(t->stores[0].inner.user, "predshard/blob/", count_key, &n));
-    return n;
-}
-
-static void garbage_is_collected(void **state) {
-    stage *t = *state;
-    model m = model_start(), first = m;
-    uint64_t removed = 0, all, rng = 3;
-    psh_share *late = NULL;
-    psh_world *w = NULL;
-    int i;
-
-    assert_ok(psh_share_lead(t->s[0], NOW, NULL, &err));
-    assert_ok(publish(t, 0, &m, NOW));
-    assert_follows(t->s[2], &first, t->env, t->schema);
-    for (i = 0; i < 40; i++) {
-        model_change(&m, &rng);
-        assert_ok(publish(t, 0, &m, NOW));
-    }
-    all = blobs_in_store(t);
-    assert_ok(psh_share_collect(t->s[0], NOW, &removed, &err));
-    assert_true(removed > 0);
-    assert_int_equal(blobs_in_store(t), all - removed);
-    assert_ok(psh_share_collect(t->s[0], NOW, &removed, &err));
-    assert_int_equal(removed, 0);
-    late = share_of(t->env, t->schema, &t->kv[1], "late");
-    assert_follows(late, &m, t->env, t->schema); /* all of the current world is there */
-    psh_share_destroy(late);
-    assert_follows(t->s[2], &m, t->env, t->schema); /* from an epoch that is gone long since */
-    /* What was removed is written again when a world needs it. */
-    first.epoch = m.epoch + 1;
-    assert_ok(publish(t, 0, &first, NOW));
-    assert_ok(psh_share_collect(t->s[0], NOW, &removed, &err));
-    assert_ok(psh_share_catch_up(t->s[1], 0, &w, &err));
-    psh_world_unref(w);
-    t->kv[0].remove = NULL;
-    psh_share_destroy(t->s[0]);
-    t->s[0] = share_of(t->env, t->schema, &t->kv[0], "anna");
-    assert_ok(psh_share_lead(t->s[0], NOW, NULL, &err));
-    assert_int_equal(psh_share_collect(t->s[0], NOW, &removed, &err), PSH_E_UNSUPPORTED);
-}
-
 /* One lead, one fence: the driver acts under the one that the share was given. */
 static void drivers_take_the_fence(void **state) {
     stage *t = *state;
@@ -564,7 +414,6 @@ int main(void) {
         cmocka_unit_test_setup_teardown(options_are_checked, setup, teardown),
         cmocka_unit_test_setup_teardown(an_empty_store, setup, teardown),
         cmocka_unit_test_setup_teardown(worlds_pass, setup, teardown),
-        cmocka_unit_test_setup_teardown(one_change_is_few_blobs, setup, teardown),
         cmocka_unit_test_setup_teardown(leads_have_leases, setup, teardown),
         cmocka_unit_test_setup_teardown(restarts_lead_at_once, setup, teardown),
         cmocka_unit_test_setup_teardown(lost_lead_keys_do_not_turn_fences_back, setup, teardown),
@@ -575,7 +424,6 @@ int main(void) {
         cmocka_unit_test_setup_teardown(watchers_wait, setup, teardown),
         cmocka_unit_test_setup_teardown(watchers_wake, setup, teardown),
         cmocka_unit_test_setup_teardown(calls_from_callbacks_are_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(garbage_is_collected, setup, teardown),
         cmocka_unit_test_setup_teardown(drivers_take_the_fence, setup, teardown),
         cmocka_unit_test_setup_teardown(other_schemas_are_told, setup, teardown),
     };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Crashes: any callback fails, with or without effect, once or for ever; any allocation fails. Then all is well again. */
+/* Any callback fails, with or without effect, once or for ever; any allocation fails. Then all is well again. */
 #include "share_stage.h"
 
 #define NOW TEST_T0
@@ -30,7 +30,7 @@ static void close_stage(stage *t, const test_alloc *alloc) {
     assert_int_equal(alloc->live, 0);
 }
 
-/* A leader's life: lead, publish changes, collect. Ends at the first failure. *done: what was published for sure. */
+/* A leader's life: lead, publish changes, collect. Ends at the first failure. *done: published for sure. */
 static psh_status live(stage *t, psh_share *s, model *m, model *done) {
     uint64_t rng = m->epoch;
     psh_status st = psh_share_lead(s, NOW, NULL, NULL);

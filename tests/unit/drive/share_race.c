@@ -44,7 +44,8 @@ struct sim {
     model published[MOST_EPOCHS]; /* the one that the root took; epoch 0: none yet */
     uint64_t root_version;
     uint64_t epoch, fence;
-    uint64_t publications, worlds, takeovers, fenced, conflicts, collected, held_up, crashes; /* how much happened */
+    /* how much happened */
+    uint64_t publications, worlds, takeovers, fenced, conflicts, collected, held_up, crashes;
 };
 
 static uint64_t draw(sim *x, uint64_t n) {
@@ -318,7 +319,8 @@ static void races(void **state) {
         close_sim(&x, &alloc);
     }
     print_message("worlds read %llu, fences %llu, fenced %llu, conflicts %llu, blobs collected %llu, held up %llu, "
-        "crashes %llu, publications %llu\n", (unsigned long long)total[0], (unsigned long long)total[1], (unsigned long long)total[2],
+        "crashes %llu, publications %llu\n",
+        (unsigned long long)total[0], (unsigned long long)total[1], (unsigned long long)total[2],
         (unsigned long long)total[3], (unsigned long long)total[4], (unsigned long long)total[5],
         (unsigned long long)total[6], (unsigned long long)total[7]);
     for (i = 0; i < 8; i++)
