@@ -80,8 +80,9 @@ static void run(pshi_bal *p) {
         pshi_bal_place(p);
         pshi_bal_leave(p);
         pshi_bal_bucket(p);
+        pshi_bal_cool(p, p->steps_left / 4); /* before loads are evened out: they are not what they seem */
         pshi_bal_relieve(p);
-        pshi_bal_cool(p);
+        pshi_bal_cool(p, p->steps_left);
         pshi_bal_join(p);
         pshi_bal_gather(p);
     }

@@ -166,6 +166,7 @@ typedef struct pshi_bal_try {
     uint64_t bytes;
     uint64_t net;       /* gain less cost, in parts of PSHI_BAL_ONE */
     uint64_t price;     /* steps and bytes used up */
+    uint64_t full;      /* `to` after it: load over fair load */
 } pshi_bal_try;
 
 /** @return load over fair load of a node if it had that load. */
@@ -191,12 +192,20 @@ uint32_t pshi_bal_choose(pshi_bal *p, const pshi_bal_item *it, uint64_t load);
 
 /* balance_phases.c */
 
+/** Places what has no node. Takes p->order as scratch, as the next does. */
 void pshi_bal_place(pshi_bal *p);
+/** Empties leaving nodes. */
 void pshi_bal_leave(pshi_bal *p);
+/** Lowers the fullest nodes. After pshi_bal_bucket. */
 void pshi_bal_relieve(pshi_bal *p);
+
 /* balance_cool.c */
-void pshi_bal_cool(pshi_bal *p);
+
+/** Takes copies away, in at most so many steps. */
+void pshi_bal_cool(pshi_bal *p, uint32_t most);
+/** Brings groups together. */
 void pshi_bal_gather(pshi_bal *p);
+/** Merges neighbours. */
 void pshi_bal_join(pshi_bal *p);
 
 #endif

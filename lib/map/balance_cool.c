@@ -27,26 +27,26 @@ static int is_cool(const pshi_bal *p, const pshi_bal_item *it, uint32_t but) {
     const pshi_bal_node *n = &p->nodes[it->node];
     uint32_t i;
 
-    if ((double)after > p->o.split_above / 2 * (double)n->fair || pshi_bal_over(n, n->load + more) > p->goal)
+    if ((double)after > p->o.split_above / 2 * (double)n->fair || pshi_bal_over(n, n->load + more) > p->trigger)
         return 0;
     each = it->reads / it->replicas - it->reads / (it->replicas + 1);
     for (i = it->copies; i != PSH_NONE; i = p->copies[i].next) {
         n = &p->nodes[p->copies[i].node];
-        if (p->copies[i].node != but && pshi_bal_over(n, n->load + each) > p->goal)
+        if (p->copies[i].node != but && pshi_bal_over(n, n->load + each) > p->trigger)
             return 0;
     }
     return 1;
 }
 
-void pshi_bal_cool(pshi_bal *p) {
+void pshi_bal_cool(pshi_bal *p, uint32_t most) {
+    uint32_t until = most < p->steps_left ? p->steps_left - most : 0, i, from;
     pshi_bal_item *it;
-    uint32_t i, from;
 
     for (i = 0; i < p->item_count && !(p->o.flags & PSH_BALANCE_NO_REPLICA); i++) {
         it = &p->items[i];
         if (!it->replicas || it->flags & PSHI_BAL_TOUCHED)
             continue;
-        while (it->replicas && p->steps_left) {
+        while (it->replicas && p->steps_left > until) {
             from = fullest_copy(p, it);
             if (!is_cool(p, it, from))
                 break;

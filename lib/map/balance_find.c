@@ -47,6 +47,8 @@ static int is_better(const pshi_bal_try *a, const pshi_bal_try *b) {
 
     if (!b->kind || x != y)
         return !b->kind || x > y;
+    if (a->full != b->full)
+        return a->full < b->full;
     if (a->bytes != b->bytes)
         return a->bytes < b->bytes;
     if (a->kind != b->kind)
@@ -67,6 +69,7 @@ static void consider(pshi_bal *p, search *s, pshi_bal_try *t, uint64_t cost) {
     after = a > b ? a : b;
     if (after >= before || before - after < p->least || before - after - p->least < cost)
         return;
+    t->full = b;
     t->net = before - after - cost;
     t->price = price_of(p, t->steps, t->bytes);
     if (is_better(t, &s->best))
@@ -131,18 +134,22 @@ static void consider_parts(pshi_bal *p, search *s, uint32_t item, uint64_t parts
     consider(p, s, &t, as_gain(p, it->keep / parts));
 }
 
-/* Parts such that one of them makes both nodes equally full, and one part less. */
+/* Parts such that one of them makes both nodes equally full, and one part less; but where the other node is below its
+ * fair load it is not filled beyond that, since a part stays where this plan puts it. */
 static void consider_split(pshi_bal *p, search *s, uint32_t item) {
     const pshi_bal_item *it = &p->items[item];
-    uint64_t parts;
+    const pshi_bal_node *to = &p->nodes[s->to];
+    uint64_t room = to->fair > to->load ? to->fair - to->load : s->level, parts;
 
     if (p->o.flags & PSH_BALANCE_NO_SPLIT || it->parts < 2 || !s->level)
         return;
     if (it->flags & ~PSHI_BAL_CUT & ~PSHI_BAL_MOVED || pshi_bal_has_copy(p, it, s->to))
         return;
     parts = (load_of(it) + s->level - 1) / s->level;
+    if (room < s->level)
+        parts = (load_of(it) + room - 1) / room;
     consider_parts(p, s, item, parts);
-    if (parts > 2 && parts <= it->parts)
+    if (room >= s->level && parts > 2 && parts <= it->parts)
         consider_parts(p, s, item, parts - 1);
 }
 
