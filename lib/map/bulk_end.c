@@ -235,7 +235,7 @@ static psh_bulk_result result_of(const pshi_load *l, const closing *c) {
     psh_bulk_result out = { .struct_size = sizeof out, .verdict = c->verdict, .id = l->id,
                             .rows = (double)r->rows, .bytes = (double)r->bytes, .rows_predicted = r->plan.rows,
                             .bytes_predicted = r->plan.bytes, .distance = c->distance,
-                            .outside = c->off_time + c->off_range, .expires = PSH_TIME_NONE,
+                            .outside = fmin(1, c->off_time + c->off_range), .expires = PSH_TIME_NONE,
                             .next_at = PSH_TIME_NONE };
 
     if (c->verdict == PSH_BULK_OVERRIDE && c->has_edit)

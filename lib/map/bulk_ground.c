@@ -215,6 +215,17 @@ pshi_owner *pshi_ground_owner_at(const pshi_ground *g, uint64_t first) {
     return o->p->arc_first == first ? o : NULL;
 }
 
+void pshi_ground_mark_stale(pshi_ground *g, uint64_t first) {
+    pshi_owner *o = &g->owners[owner_of(g, first)];
+    size_t i = first_inner(g, first);
+    pshi_inner *s = &g->inner[i];
+
+    if (o->p->arc_first == first)
+        o->is_stale = 1;
+    else if (i < g->inner_count && s->first == first && s->p)
+        s->is_stale = s->p->node == o->p->node && s->p->tier == o->p->tier; /* else it could not be merged */
+}
+
 int pshi_ground_has_node(const psh_world *w, uint32_t node) {
     size_t n = psh_world_tier_count(w), lo = 0, hi = n, mid;
 

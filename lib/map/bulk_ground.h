@@ -26,6 +26,8 @@ typedef struct pshi_inner {
     double came;            /* bytes that are there already for its arc, as loads counted them */
     uint32_t is_due;        /* 1: it should become an owner */
     uint32_t is_reached;    /* 1: it will, when it is due: nothing on its right prevents it */
+    uint32_t is_stale;      /* 1: it should be merged into its left neighbour, for which it must be an owner first */
+    uint32_t reserved;
 } pshi_inner;
 
 /** A creation that stands among the wants already. */
@@ -63,6 +65,8 @@ uint32_t pshi_ground_ordinal(pshi_ground *g);
 void pshi_ground_within(const pshi_ground *g, size_t i, size_t *first, size_t *end);
 /** Puts one that is wanted at index `at`. @return PSH_OK, PSH_E_NOMEM. */
 psh_status pshi_ground_insert(pshi_ground *g, size_t at, uint64_t first, uint64_t last);
+/** Marks what begins at a point, owner or not, as stale. */
+void pshi_ground_mark_stale(pshi_ground *g, uint64_t first);
 /** The owner that begins at a point, or NULL. */
 pshi_owner *pshi_ground_owner_at(const pshi_ground *g, uint64_t first);
 /** Whether a node is one of the world's; where the world lists no tiers, any is. */

@@ -39,6 +39,13 @@ typedef struct job {
     size_t end;
 } job;
 
+/* Where a range should begin. */
+typedef struct mark {
+    uint64_t cut;
+    uint32_t job; /* the index of whose range it is */
+    uint32_t reserved;
+} mark;
+
 typedef struct proposal {
     psh_bulk *b;
     const psh_world *world;
@@ -49,9 +56,12 @@ typedef struct proposal {
     size_t origin_count;
     job *jobs;
     size_t job_count, job_cap;
+    const job *group; /* the jobs of the interval at hand */
+    size_t group_count;
     pshi_ground ground;
+    mark *marks;      /* of all of them, by (cut, job) */
+    size_t mark_count, mark_cap;
     uint64_t cuts[PSHI_BULK_PARTS]; /* of one job */
-    uint64_t others[PSHI_BULK_PARTS];
 } proposal;
 
 static double least(double a, double b) {
@@ -231,11 +241,32 @@ static psh_want want_of(const job *j, uint32_t kind, uint64_t first, uint64_t la
     return w;
 }
 
+/* All loads of the interval may have rows for an arc. */
+static void add_amounts(const proposal *c, psh_want *w) {
+    const origin *o;
+    double share, seconds;
+    size_t i;
+
+    for (i = 0; i < c->group_count; i++) {
+        o = &c->origins[c->group[i].origin];
+        if (o->kind == FROM_BACK)
+            continue;
+        share = pshi_outline_share(&o->plan, w->time_from, w->time_to) *
+                pshi_outline_mass(&o->plan, w->arc_first, w->arc_last);
+        seconds = o->load ? o->load->seconds : 0;
+        w->resources.bytes += o->plan.room * share;
+        w->benefit += o->plan.rows * share;
+        if (seconds > 0) {
+            w->resources.writes_per_s += least(o->plan.rows * share / seconds, PSHI_BULK_MOST);
+            w->resources.bytes_per_s += least(o->plan.room * share / seconds, PSHI_BULK_MOST);
+        }
+    }
+}
+
 /* @return PSH_OK; PSH_END when the interval can name no further arc. */
 static psh_status want_child(
     proposal *c, const job *j, pshi_owner *owner, size_t at, uint64_t first, uint64_t last) {
     const origin *o = &c->origins[j->origin];
-    double share = pshi_outline_share(&o->plan, j->from, j->to) * pshi_outline_mass(&o->plan, first, last);
     psh_want w = want_of(j, PSH_ACT_CREATE_PARTITION, first, last);
     psh_status st;
 
@@ -243,8 +274,7 @@ static psh_status want_child(
     w.ordinal = pshi_ground_ordinal(&c->ground);
     if (w.ordinal == PSH_NONE)
         return PSH_END;
-    w.resources.bytes = o->plan.room * share;
-    w.benefit = o->plan.rows * share;
+    add_amounts(c, &w);
     if (o->edit) { /* rows are there: a cut that stays on its node is cheap, and can be merged back */
         w.node = owner->p->node;
         w.tier = owner->p->tier;
@@ -253,10 +283,6 @@ static psh_status want_child(
             w.node = o->load->node;
         w.confidence = o->load->confidence;
         w.deadline = o->at > c->now ? o->at : PSH_TIME_MAX;
-        if (o->load->seconds > 0) {
-            w.resources.writes_per_s = least(o->plan.rows * share / o->load->seconds, PSHI_BULK_MOST);
-            w.resources.bytes_per_s = least(w.resources.bytes / o->load->seconds, PSHI_BULK_MOST);
-        }
     }
     owner->is_busy = 1;
     st = psh_wants_add(c->out, &w, c->err);
@@ -264,54 +290,51 @@ static psh_status want_child(
 }
 
 /*
- * The cuts within one owner that are free, from the right. A split takes the end of its source, so what stands
- * within an owner must reach its end without a gap: a gap behind a shadow is wanted too.
+ * The marks below n within one owner that are free, from the right. A split takes the end of its source, so what
+ * stands within an owner must reach its end without a gap: a gap behind a shadow is wanted too.
  */
-static psh_status fill_owner(proposal *c, const job *j, size_t k, const uint64_t *cuts, size_t n, size_t *spare) {
+static psh_status fill_owner(proposal *c, size_t k, size_t n) {
     pshi_owner *owner = &c->ground.owners[k];
     uint64_t end = owner->p->arc_last, above;
+    const mark *m = c->marks;
     psh_status st = PSH_OK;
     size_t first, s;
 
     pshi_ground_within(&c->ground, k, &first, &s);
     for (;;) {
         above = s > first ? c->ground.inner[s - 1].last : owner->p->arc_first;
-        while (n && cuts[n - 1] > end)
-            n--;
-        for (; st == PSH_OK && *spare && n && cuts[n - 1] > above; n--, --*spare) {
-            st = want_child(c, j, owner, s, cuts[n - 1], end);
-            end = cuts[n - 1] - 1;
+        for (; n && m[n - 1].cut > above; n--) {
+            if (m[n - 1].cut > end || (n > 1 && m[n - 2].cut == m[n - 1].cut))
+                continue; /* within what stands there; or another's too, which was first */
+            st = want_child(c, &c->jobs[m[n - 1].job], owner, s, m[n - 1].cut, end);
+            if (st != PSH_OK)
+                return st;
+            end = m[n - 1].cut - 1;
         }
-        if (st != PSH_OK || !*spare || s == first || !n || cuts[n - 1] <= owner->p->arc_first)
-            break;
-        if (above < end) {
-            st = want_child(c, j, owner, s, above + 1, end);
-            --*spare;
-        }
-        if (st != PSH_OK || !*spare)
-            break;
+        if (s == first || !n || m[n - 1].cut <= owner->p->arc_first)
+            return PSH_OK;
+        if (above < end)
+            st = want_child(c, &c->jobs[m[n - 1].job], owner, s, above + 1, end);
+        if (st != PSH_OK)
+            return st;
         end = c->ground.inner[--s].first - 1;
+    }
+}
+
+static psh_status fill_owners(proposal *c) {
+    size_t k, n = c->mark_count;
+    psh_status st = PSH_OK;
+
+    for (k = c->ground.owner_count; st == PSH_OK && k-- > 0;) {
+        while (n && c->marks[n - 1].cut > c->ground.owners[k].p->arc_last)
+            n--;
+        if (!c->ground.owners[k].is_fixed && n)
+            st = fill_owner(c, k, n);
     }
     return st == PSH_END ? PSH_OK : st;
 }
 
-static psh_status fill_owners(proposal *c, const job *j, const uint64_t *cuts, size_t n) {
-    size_t spare = c->b->o.max_parts, k, below;
-    psh_status st = PSH_OK;
-
-    for (k = c->ground.owner_count; st == PSH_OK && k-- > 0 && n && spare; n = below) {
-        below = n;
-        while (below && cuts[below - 1] > c->ground.owners[k].p->arc_first)
-            below--;
-        if (!c->ground.owners[k].is_fixed && below < n)
-            st = fill_owner(c, j, k, cuts, n, &spare);
-        while (below && cuts[below - 1] == c->ground.owners[k].p->arc_first)
-            below--;
-    }
-    return st;
-}
-
-/* Rows came for ranges of an inner, or a verdict asks for it. */
+/* Rows came for ranges of an inner. */
 static void mark_by_run(const origin *o, const job *j, pshi_inner *s) {
     uint64_t i = (uint64_t)j->interval - (uint64_t)o->run->interval;
     const pshi_range *ranges = o->run->ranges + o->run->offsets[i];
@@ -325,89 +348,115 @@ static void mark_by_run(const origin *o, const job *j, pshi_inner *s) {
     }
 }
 
-static int is_among(const uint64_t *cuts, size_t n, uint64_t x) {
-    size_t lo = 0, hi = n, mid;
+static int compare_marks(const void *x, const void *y) {
+    const mark *a = x, *b = y;
+
+    if (a->cut != b->cut)
+        return a->cut < b->cut ? -1 : 1;
+    return a->job < b->job ? -1 : a->job > b->job;
+}
+
+/* What a verdict asks for: a shadow that a cut falls into must be an owner before it can be cut, and one that
+   should not be there before it can be merged. */
+static void mark_by_edits(const proposal *c, pshi_inner *s) {
+    size_t lo = 0, hi = c->mark_count, mid, i;
+    const origin *o;
+    const job *j;
 
     while (lo < hi) {
         mid = lo + (hi - lo) / 2;
-        if (cuts[mid] < x)
+        if (c->marks[mid].cut < s->first)
             lo = mid + 1;
         else
             hi = mid;
     }
-    return lo < n && cuts[lo] == x;
-}
-
-static void mark_inner(proposal *c, const job *j, const uint64_t *cuts, size_t n) {
-    const origin *o = &c->origins[j->origin];
-    pshi_inner *s;
-    size_t i;
-
-    for (i = 0; i < c->ground.inner_count; i++) {
-        s = &c->ground.inner[i];
-        if (o->run) {
-            mark_by_run(o, j, s);
-        } else if (o->edit && is_among(cuts, n, s->first)) {
+    if (s->is_stale && (lo == c->mark_count || c->marks[lo].cut != s->first))
+        s->is_due = 1;
+    for (; lo < c->mark_count && c->marks[lo].cut <= s->last; lo++)
+        if (c->origins[c->jobs[c->marks[lo].job].origin].edit)
             s->is_due = 1;
+    for (i = 0; s->is_due && i < c->group_count; i++) {
+        j = &c->group[i];
+        o = &c->origins[j->origin];
+        if (o->kind == FROM_EDIT)
             s->came += o->plan.bytes * pshi_outline_share(&o->plan, j->from, j->to) *
                        pshi_outline_mass(&o->plan, s->first, s->last);
-        }
     }
 }
 
-static void mark_owners(const proposal *c, const uint64_t *cuts, size_t n, int is_stale) {
+static void mark_inner(proposal *c) {
+    size_t i, k;
+
+    for (i = 0; i < c->ground.inner_count; i++) {
+        for (k = 0; k < c->group_count; k++)
+            if (c->origins[c->group[k].origin].run)
+                mark_by_run(&c->origins[c->group[k].origin], &c->group[k], &c->ground.inner[i]);
+        mark_by_edits(c, &c->ground.inner[i]);
+    }
+}
+
+static void mark_owners(proposal *c, size_t n, int is_stale) {
     pshi_owner *owner;
     size_t i;
 
     for (i = 0; i < n; i++) {
-        owner = pshi_ground_owner_at(&c->ground, cuts[i]);
-        if (!owner)
-            continue;
+        owner = pshi_ground_owner_at(&c->ground, c->cuts[i]);
         if (is_stale)
-            owner->is_stale = 1;
-        else
+            pshi_ground_mark_stale(&c->ground, c->cuts[i]);
+        else if (owner)
             owner->is_kept = 1;
     }
 }
 
 /* Where the ranges of an interval begin, but for the first. @return how many, or SIZE_MAX without memory. */
-static size_t cuts_of(const proposal *c, const job *j, const pshi_outline *plan, uint64_t *cuts) {
+static size_t cuts_of(proposal *c, const job *j, const pshi_outline *plan) {
     uint32_t parts = pshi_outline_parts(plan, &c->b->o, j->from, j->to);
-    size_t n = pshi_outline_cut(c->b->env, plan, parts, cuts);
+    size_t n = pshi_outline_cut(c->b->env, plan, parts, c->cuts);
 
     if (!n)
         return SIZE_MAX;
-    memmove(cuts, cuts + 1, (n - 1) * sizeof *cuts);
+    memmove(c->cuts, c->cuts + 1, (n - 1) * sizeof *c->cuts);
     return n - 1;
 }
 
-static size_t cuts_of_run(const pshi_run *r, const job *j, uint64_t *cuts) {
+static size_t cuts_of_run(proposal *c, const pshi_run *r, const job *j) {
     uint64_t i = (uint64_t)j->interval - (uint64_t)r->interval;
     size_t n = r->offsets[i + 1] - r->offsets[i], k;
 
     for (k = 1; k < n; k++)
-        cuts[k - 1] = r->ranges[r->offsets[i] + k].first;
+        c->cuts[k - 1] = r->ranges[r->offsets[i] + k].first;
     return n - 1;
 }
 
-static psh_status run_job(proposal *c, const job *j) {
+static psh_status push_marks(proposal *c, const job *j, size_t n) {
+    void *marks = c->marks;
+    psh_status st = pshi_reserve(c->b->env, &marks, &c->mark_cap, c->mark_count + n, sizeof *c->marks);
+    size_t i;
+
+    c->marks = marks;
+    for (i = 0; st == PSH_OK && i < n; i++)
+        c->marks[c->mark_count++] = (mark){ c->cuts[i], (uint32_t)(j - c->jobs), 0 };
+    return st;
+}
+
+/* What one job has to say of the ranges of its interval. */
+static psh_status mark_job(proposal *c, const job *j) {
     const origin *o = &c->origins[j->origin];
-    size_t n = o->run ? cuts_of_run(o->run, j, c->cuts) : cuts_of(c, j, &o->plan, c->cuts), m = 0;
+    size_t n = o->run ? cuts_of_run(c, o->run, j) : cuts_of(c, j, &o->plan);
     psh_status st = PSH_OK;
 
-    if (o->edit && o->edit->kind != PSHI_EDIT_FINISH)
-        m = cuts_of(c, j, &o->edit->other, c->others);
-    if (n == SIZE_MAX || m == SIZE_MAX)
+    if (n == SIZE_MAX)
         return PSH_E_NOMEM;
-    mark_owners(c, c->cuts, n, o->kind == FROM_BACK);
-    if (o->kind == FROM_BACK || (o->edit && o->edit->kind == PSHI_EDIT_MIGRATE))
-        mark_owners(c, c->others, m, o->kind == FROM_EDIT);
-    if (o->kind == FROM_BACK)
-        return PSH_OK;
-    st = fill_owners(c, j, c->cuts, n);
-    if (st == PSH_OK)
-        mark_inner(c, j, c->cuts, n);
-    return st;
+    mark_owners(c, n, o->kind == FROM_BACK);
+    if (o->kind != FROM_BACK)
+        st = push_marks(c, j, n);
+    if (st != PSH_OK || !o->edit || (o->kind != FROM_BACK && o->edit->kind != PSHI_EDIT_MIGRATE))
+        return st;
+    n = cuts_of(c, j, &o->edit->other);
+    if (n == SIZE_MAX)
+        return PSH_E_NOMEM;
+    mark_owners(c, n, o->kind != FROM_BACK);
+    return PSH_OK;
 }
 
 static double width_of(uint64_t first, uint64_t last) {
@@ -518,8 +567,17 @@ static psh_status propose_interval(proposal *c, const job *jobs, size_t n) {
     psh_status st = pshi_ground_open(&c->ground, jobs->first, jobs->end);
     size_t i;
 
+    c->group = jobs;
+    c->group_count = n;
+    c->mark_count = 0;
     for (i = 0; st == PSH_OK && i < n; i++)
-        st = run_job(c, &jobs[i]);
+        st = mark_job(c, &jobs[i]);
+    if (st == PSH_OK && c->mark_count)
+        qsort(c->marks, c->mark_count, sizeof *c->marks, compare_marks);
+    if (st == PSH_OK)
+        st = fill_owners(c);
+    if (st == PSH_OK)
+        mark_inner(c);
     for (i = c->ground.owner_count; st == PSH_OK && i-- > 0;)
         if (!c->ground.owners[i].is_fixed)
             st = split_owner(c, jobs, i);
@@ -595,6 +653,7 @@ psh_status psh_bulk_propose(psh_bulk *b, const psh_world *world, int64_t now, ps
     pshi_ground_free(&c->ground);
     pshi_free(b->env, c->origins);
     pshi_free(b->env, c->jobs);
+    pshi_free(b->env, c->marks);
     pshi_free(b->env, c);
     return st == PSH_E_NOMEM ? pshi_fail(err, st, "", psh_status_text(st)) : st;
 }

@@ -13,6 +13,7 @@
 #define EDIT_LEAST 70u
 #define RANGE_LEAST 3u
 #define POINT_LEAST 1u
+#define MOST_ROWS (UINT64_C(1) << 60) /* of a load under way: as many never come, and counts cannot wrap */
 
 static void put_options(pshi_writer *w, const psh_bulk_options *o) {
     pshi_put_var(w, o->max_loads);
@@ -176,7 +177,7 @@ static psh_status check_run(const psh_bulk *b, const pshi_load *l, const pshi_ru
         return PSH_E_CORRUPT;
     if (r->plan.table != l->next.table || r->begun == PSH_TIME_NONE || r->latest < r->begun || r->is_told > 1)
         return PSH_E_CORRUPT;
-    if (r->off_time > r->rows || r->off_range > r->rows - r->off_time)
+    if (r->rows > MOST_ROWS || r->off_time > r->rows || r->off_range > r->rows - r->off_time)
         return PSH_E_CORRUPT;
     if (r->rows ? r->low > r->high : r->low != UINT64_MAX || r->high)
         return PSH_E_CORRUPT;
@@ -353,10 +354,21 @@ static psh_status get_load(psh_bulk *b, pshi_cursor *c, pshi_load *l) {
     return l->start_count ? get_run(b, c, l) : PSH_E_CORRUPT;
 }
 
-static psh_status get_loads(psh_bulk *b, pshi_cursor *c, psh_error *err) {
+/* Memory that a load takes: a few bytes of one under way become whole sketches. */
+static uint64_t bytes_of(const pshi_load *l) {
+    const pshi_run *r = l->run;
+    uint64_t bytes = sizeof *l + pshi_kll_bytes(&l->learned) + pshi_kll_bytes(&l->deviant);
+
+    if (r)
+        bytes += sizeof *r + pshi_kll_bytes(&r->points) + pshi_kll_bytes(&r->times) +
+                 r->offsets[r->interval_count] * sizeof *r->ranges;
+    return bytes;
+}
+
+static psh_status get_loads(psh_bulk *b, pshi_cursor *c, size_t max_bytes, psh_error *err) {
     size_t n = pshi_get_count(c, LOAD_LEAST), i;
+    uint64_t id, before = 0, used = 0, cap = max_bytes ? max_bytes : PSHI_LOAD_BYTES;
     psh_status st = PSH_OK;
-    uint64_t id, before = 0;
     pshi_load *l;
 
     for (i = 0; st == PSH_OK && i < n; i++, before = id) {
@@ -371,6 +383,9 @@ static psh_status get_loads(psh_bulk *b, pshi_cursor *c, psh_error *err) {
             pshi_load_destroy(b->env, l);
         if (st == PSH_E_LIMIT)
             st = PSH_E_CORRUPT;
+        used += st == PSH_OK ? bytes_of(l) : 0;
+        if (used > cap)
+            return pshi_fail(err, PSH_E_LIMIT, "max_bytes", "the loads take more memory");
     }
     return st == PSH_OK ? st : pshi_fail_at(err, st, "load", i - 1, "damaged, or too many");
 }
@@ -432,14 +447,6 @@ psh_status psh_bulk_save(const psh_bulk *b, psh_buffer *out) {
     return pshi_frame_save(out, PSHI_KIND_BULK, encode_bulk, b);
 }
 
-/* A load in memory is about 64 KiB with its sketches; what is in the bytes bounds the rest. */
-static psh_status check_memory(const pshi_cursor *c, const psh_bulk_options *o, size_t max_bytes, psh_error *err) {
-    size_t left = pshi_read_left(c);
-    size_t n = left / LOAD_LEAST < o->max_loads ? left / LOAD_LEAST : o->max_loads;
-
-    return pshi_load_fits(max_bytes, n ? n : left, sizeof(pshi_load), err);
-}
-
 psh_status psh_bulk_load(
     psh_env *env, psh_schema *schema, const void *data, size_t size, size_t max_bytes, psh_bulk **out,
     psh_error *err) {
@@ -459,9 +466,7 @@ psh_status psh_bulk_load(
     st = c.status != PSH_OK ? pshi_fail(err, PSH_E_CORRUPT, "data", "damaged options")
                             : pshi_load_status(psh_bulk_create(env, schema, &o, &b, err), err);
     if (st == PSH_OK)
-        st = check_memory(&c, &o, max_bytes, err);
-    if (st == PSH_OK)
-        st = get_loads(b, &c, err);
+        st = get_loads(b, &c, max_bytes, err);
     if (st == PSH_OK)
         st = get_edits(b, &c, err);
     if (st == PSH_OK && pshi_read_end(&c) != PSH_OK)
