@@ -218,11 +218,11 @@ pshi_owner *pshi_ground_owner_at(const pshi_ground *g, uint64_t first) {
 void pshi_ground_mark_stale(pshi_ground *g, uint64_t first) {
     pshi_owner *o = &g->owners[owner_of(g, first)];
     size_t i = first_inner(g, first);
-    pshi_inner *s = &g->inner[i];
+    pshi_inner *s = i < g->inner_count ? &g->inner[i] : NULL;
 
     if (o->p->arc_first == first)
         o->is_stale = 1;
-    else if (i < g->inner_count && s->first == first && s->p)
+    else if (s && s->first == first && s->p)
         s->is_stale = s->p->node == o->p->node && s->p->tier == o->p->tier; /* else it could not be merged */
 }
 

@@ -33,12 +33,12 @@ static void bad_announcements_are_named(void **state) {
     REFUSED(time_from, s.time_to, PSH_E_INVALID, "time_from");
     REFUSED(time_from, PSH_TIME_MIN, PSH_E_TIME, "time_from");
     REFUSED(time_to, PSH_TIME_MAX, PSH_E_TIME, "time_to");
-    REFUSED(rows, NAN, PSH_E_INVALID, "rows");
+    REFUSED(rows, (double)NAN, PSH_E_INVALID, "rows");
     REFUSED(rows, -1, PSH_E_INVALID, "rows");
-    REFUSED(bytes, INFINITY, PSH_E_INVALID, "bytes");
+    REFUSED(bytes, (double)INFINITY, PSH_E_INVALID, "bytes");
     REFUSED(bytes, 1e300, PSH_E_INVALID, "bytes");
     REFUSED(confidence, 0, PSH_E_INVALID, "confidence");
-    REFUSED(confidence, NAN, PSH_E_INVALID, "confidence");
+    REFUSED(confidence, (double)NAN, PSH_E_INVALID, "confidence");
     REFUSED(confidence, 1.1, PSH_E_INVALID, "confidence");
     REFUSED(key_count, 1, PSH_E_INVALID, "points");
     REFUSED(struct_size, 3, PSH_E_INVALID, "struct_size");
@@ -74,7 +74,7 @@ static void bad_options_are_named(void **state) {
     REFUSED(lead_ns, -1, PSH_E_INVALID);
     REFUSED(horizon_ns, -1, PSH_E_INVALID);
     REFUSED(override_ns, -1, PSH_E_INVALID);
-    REFUSED(alert_distance, NAN, PSH_E_INVALID);
+    REFUSED(alert_distance, (double)NAN, PSH_E_INVALID);
     REFUSED(migrate_distance, 0.1, PSH_E_INVALID);
     REFUSED(migrate_distance, 1.5, PSH_E_INVALID);
     REFUSED(struct_size, 2, PSH_E_INVALID);
