@@ -270,8 +270,8 @@ static void a_deviation_another_way_is_only_told(void **state) {
 }
 
 static void three_gaps_that_agree_are_a_rhythm(void **state) {
-    static const int64_t gaps[] = { 100, 105, 98, 99, 150, 100, 100, 101 }; /* minutes */
-    static const int64_t next[] = { 0, 0, 100, 99, 0, 0, 0, 100 };          /* expected after so long; 0 = not */
+    static const int64_t gaps[] = { 100, 105, 98, 99, 150, 100, 100, 101, 112, 100, 110 }; /* minutes */
+    static const int64_t next[] = { 0, 0, 100, 99, 0, 0, 0, 100, 0, 0, 0 }; /* expected after so long; 0 = not */
     psh_bulk_spec got = { .struct_size = sizeof got };
     psh_bulk_result r;
     int64_t at = TEST_T0;

@@ -156,27 +156,27 @@ static void each_key_has_one_owner_throughout(void **state) {
 }
 
 /* A recurring load of one table on one node that came once as predicted; the next has other points. */
-static psh_bulk_result run_second(model *m, uint64_t from, uint64_t step) {
+static psh_bulk_result run_second(model *m, size_t n, uint64_t from, uint64_t step) {
     psh_bulk_options o = small_options();
     psh_bulk_spec s = bulk_spec(1);
     psh_bulk_result r;
 
-    o.target_bytes = 12500;
+    o.target_bytes = n * 100 / 8;
     open_model(m, &o, 1, 1);
-    s.bytes = 100000;
+    s.bytes = (double)n * 100;
     s.every_ns = PSH_DAY;
     s.node = 0;
     assert_ok(psh_bulk_expect(m->f.bulk, &s, NULL));
     model_day(m, DAY0, 1);
     m->now = s.at;
-    r = bulk_run(&m->f, 1, m->now, TEST_T0, 1000, 0, EVEN(1000));
+    r = bulk_run(&m->f, 1, m->now, TEST_T0, n, 0, EVEN(n));
     assert_int_equal(r.verdict, PSH_BULK_AS_PREDICTED);
     model_day(m, DAY0 + 1, 1);
     m->now = s.at + PSH_DAY - PSH_MINUTE;
     model_settle(m);
     assert_int_equal(m->creates, 14); /* the first was not prepared: its ranges are made good afterwards */
     m->now = s.at + PSH_DAY;
-    r = bulk_run(&m->f, 1, m->now, TEST_T0 + PSH_DAY, 1000, from, step);
+    r = bulk_run(&m->f, 1, m->now, TEST_T0 + PSH_DAY, n, from, step);
     m->now += 10 * PSH_MINUTE;
     return r;
 }
@@ -187,7 +187,7 @@ static void an_override_is_kept_apart_until_it_expires(void **state) {
     size_t i, wide = 0;
 
     (void)state;
-    r = run_second(m, 0, EVEN(1000) / 10 * 7);
+    r = run_second(m, 1000, 0, EVEN(1000) / 10 * 7);
     assert_int_equal(r.verdict, PSH_BULK_OVERRIDE);
     assert_true(r.expires == m->now + PSH_DAY);
     model_settle(m);
@@ -207,6 +207,31 @@ static void an_override_is_kept_apart_until_it_expires(void **state) {
     test_free(m);
 }
 
+static void what_another_load_needs_is_not_merged_back(void **state) {
+    model *m = test_malloc(sizeof *m);
+    psh_bulk_spec s = bulk_spec(2);
+    psh_bulk_result r;
+    size_t i;
+
+    (void)state;
+    r = run_second(m, 200, 0, EVEN(200) / 10 * 7); /* so few rows that no sketch rounds */
+    assert_int_equal(r.verdict, PSH_BULK_OVERRIDE);
+    model_settle(m);
+    i = model_owners(m, DAY0 + 1);
+    (void)bulk_run(&m->f, 2, m->now, TEST_T0 + PSH_DAY, 200, 0, EVEN(200) / 10 * 7); /* another with those keys, */
+    s.time_from += PSH_DAY;
+    s.time_to += PSH_DAY;
+    s.at = r.expires + PSH_MINUTE; /* which will come again */
+    s.bytes = 0;
+    assert_ok(psh_bulk_expect(m->f.bulk, &s, NULL));
+    m->now = r.expires;
+    model_settle(m);
+    assert_int_equal(m->merges, 0);
+    assert_int_equal(model_owners(m, DAY0 + 1), i);
+    bulk_close(&m->f);
+    test_free(m);
+}
+
 static void a_migration_leaves_the_ranges_that_came(void **state) {
     model *m = test_malloc(sizeof *m);
     psh_bulk_result r;
@@ -214,7 +239,7 @@ static void a_migration_leaves_the_ranges_that_came(void **state) {
     uint64_t from = UINT64_MAX / 2, step = EVEN(1000) / 3;
 
     (void)state;
-    r = run_second(m, from, step);
+    r = run_second(m, 1000, from, step);
     assert_int_equal(r.verdict, PSH_BULK_MIGRATE);
     model_settle(m);
     assert_int_equal(model_owners(m, DAY0 + 1), 8);
@@ -285,6 +310,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_key_has_one_owner_throughout),
         cmocka_unit_test(an_override_is_kept_apart_until_it_expires),
+        cmocka_unit_test(what_another_load_needs_is_not_merged_back),
         cmocka_unit_test(a_migration_leaves_the_ranges_that_came),
         cmocka_unit_test(what_began_unprepared_is_finished_afterwards),
         cmocka_unit_test(wants_are_the_same_each_time),

@@ -164,32 +164,35 @@ static void an_interval_without_owners_waits_for_the_map(void **state) {
 
 static void budgets_hold(void **state) {
     psh_bulk_options o = bulk_options();
-    psh_bulk_spec s;
     psh_partition p = whole_day();
+    uint64_t points[8], id;
+    psh_bulk_spec s;
     bulk_fixture f;
-    uint64_t id;
     psh_want w;
+    size_t i;
 
     (void)state;
-    o.max_bytes = 1024 * (UINT64_C(1) << 20); /* of two loads; the third finds no room, */
+    o.max_bytes = UINT64_C(1024) << 20; /* of two loads; the third finds no room, */
     o.max_parts = 3;
     bulk_open(&f, &o);
     for (id = 1; id <= 3; id++) {
+        bulk_points(points, 8, id * EIGHTH, 1000);
         s = bulk_spec(id);
         s.at -= (int64_t)id; /* and the latest, id 1, is the third */
-        s.node = (uint32_t)id;
+        s.points = points;
+        s.key_count = 8;
         assert_ok(psh_bulk_expect(f.bulk, &s, NULL));
     }
-    bulk_propose(&f, &p, 1, s.at);
-    assert_int_equal(psh_wants_count(f.wants), 3); /* the same ranges serve the second load */
-    assert_ok(psh_wants_get(f.wants, 0, &w));
-    assert_int_equal(w.node, 3);
     s = bulk_spec(9);
     s.at -= 100;
     s.bytes = 1e15;
-    assert_ok(psh_bulk_expect(f.bulk, &s, NULL)); /* the first, but larger than all the budget: it alone is left out */
+    assert_ok(psh_bulk_expect(f.bulk, &s, NULL)); /* the first, but larger than all the budget: only it is left out */
     bulk_propose(&f, &p, 1, s.at);
-    assert_int_equal(psh_wants_count(f.wants), 3);
+    assert_int_equal(psh_wants_count(f.wants), 6);
+    for (i = 0; i < 6; i++) {
+        assert_ok(psh_wants_get(f.wants, i, &w));
+        assert_int_equal(w.arc_first / EIGHTH, i < 3 ? 3 : 2);
+    }
     bulk_close(&f);
 }
 
@@ -352,6 +355,28 @@ static void a_hole_in_the_chain_is_filled(void **state) {
     bulk_close(&f);
 }
 
+static void a_gap_behind_another_shadow_is_filled(void **state) {
+    psh_partition p[16] = { whole_day(), bulk_partition(DAY0, PSH_PARTITION_SHADOW, 7, EIGHTH * 5 + 9,
+                                                        EIGHTH * 6 + 20) };
+    psh_bulk_spec s = bulk_spec(1);
+    bulk_fixture f;
+    size_t n;
+
+    (void)state;
+    bulk_open(&f, NULL);
+    assert_ok(psh_bulk_expect(f.bulk, &s, NULL));
+    bulk_propose(&f, p, 2, s.at);
+    n = make_shadows(&f, p, 2);
+    assert_int_equal(n, 2 + 7); /* all cuts but that within it, and what is left behind it */
+    assert_true(p[2].arc_first == EIGHTH * 7 && p[3].arc_first == p[1].arc_last + 1);
+    assert_true(p[3].arc_last == EIGHTH * 7 - 1 && p[4].arc_last == p[1].arc_first - 1);
+    assert_ok(psh_bulk_begin(f.bulk, 1, 0, s.at, NULL));
+    assert_int_equal(row(&f, EIGHTH), PSH_AGAIN);
+    bulk_propose(&f, p, n, s.at);
+    assert_int_equal(bulk_count(&f, PSH_ACT_SPLIT_PARTITION), 8); /* the whole chain, the other's too */
+    bulk_close(&f);
+}
+
 static void shadows_on_a_failed_node_stay_shadows(void **state) {
     psh_partition p[16];
     psh_world *w;
@@ -436,6 +461,7 @@ int main(void) {
         cmocka_unit_test(activation_follows_the_rows_from_the_right),
         cmocka_unit_test(a_shadow_being_made_holds_up_those_on_its_left),
         cmocka_unit_test(a_hole_in_the_chain_is_filled),
+        cmocka_unit_test(a_gap_behind_another_shadow_is_filled),
         cmocka_unit_test(shadows_on_a_failed_node_stay_shadows),
         cmocka_unit_test(shadows_in_disorder_are_left_alone),
         cmocka_unit_test(a_load_given_up_by_its_host_wants_nothing),

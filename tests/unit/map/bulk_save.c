@@ -106,6 +106,8 @@ static void use_all(bulk_fixture *f, psh_bulk *b) {
 }
 
 static void a_load_goes_on_as_before(void **state) {
+    uint64_t points[2] = { 0, UINT64_MAX };
+    int64_t times[1] = { TEST_T0 };
     psh_bulk *copy;
     bulk_fixture f;
     psh_buffer *a;
@@ -114,6 +116,10 @@ static void a_load_goes_on_as_before(void **state) {
     bulk_open(&f, NULL);
     live(&f);
     copy = reload(&f);
+    assert_ok(psh_bulk_batch(copy, 4, points, times, 1, 1, TEST_T0 + PSH_DAY)); /* what was seen is remembered */
+    assert_ok(psh_bulk_batch(f.bulk, 4, points, times, 1, 1, TEST_T0 + PSH_DAY));
+    assert_int_equal(psh_bulk_batch(copy, 4, points + 1, times, 1, 1, TEST_T0 + PSH_DAY), PSH_AGAIN);
+    assert_int_equal(psh_bulk_batch(f.bulk, 4, points + 1, times, 1, 1, TEST_T0 + PSH_DAY), PSH_AGAIN);
     use_all(&f, f.bulk);
     use_all(&f, copy);
     a = saved(&f, f.bulk);
