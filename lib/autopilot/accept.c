@@ -5,6 +5,7 @@
 #include "base/env.h"
 #include "base/error.h"
 #include "drive/driver.h"
+#include "map/map.h"
 
 #define FATE_RUN 1u     /* carried out */
 #define FATE_RUNNING 2u /* the driver has it from an earlier plan */
@@ -25,19 +26,47 @@ typedef struct filter {
 
 /* Taking back what was never begun does no harm. */
 static void begin_failed(psh_autopilot *a, const psh_action *x, psh_status why, int64_t now) {
-    if (pshi_action_is_of_partition(x->want.kind))
+    if (!pshi_action_is_view(x->want.kind))
         psh_map_complete(a->parts.map, x, why, now);
     psh_tiers_complete(a->parts.tiers, x, why);
+}
+
+/*
+ * After it the host holds rows, or none, where a map from before it does not look. So that it was begun is stored
+ * before it is handed out, and a planner that takes over carries it through.
+ */
+static int needs_storing(const psh_autopilot *a, const psh_action *x) {
+    const psh_want *w = &x->want;
+    int changes = (w->kind == PSH_ACT_SPLIT_PARTITION && w->step == w->steps) ||
+                  w->kind == PSH_ACT_MERGE_PARTITION || w->kind == PSH_ACT_PROMOTE_PARTITION ||
+                  w->kind == PSH_ACT_DROP_REPLICA;
+
+    return changes && a->options.checkpoint_ns > 0 && !pshi_map_is_begun(a->parts.map, x);
+}
+
+static psh_status begin_on_map(psh_autopilot *a, const psh_action *x) {
+    int fresh = needs_storing(a, x);
+    psh_status st = psh_map_begin(a->parts.map, x);
+
+    if (st != PSH_OK)
+        return st;
+    if (fresh)
+        st = pshi_idmap_put(a->env, &a->unstored, x->id, 1);
+    if (st != PSH_OK)
+        psh_map_complete(a->parts.map, x, st, a->last);
+    else if (pshi_idmap_find(&a->unstored, x->id) != PSH_NONE)
+        st = PSH_AGAIN;
+    return st;
 }
 
 psh_status pshi_begin(void *user, const psh_action *action) {
     psh_autopilot *a = user;
     psh_status st = psh_tiers_begin(a->parts.tiers, action);
 
-    if (st != PSH_OK || !pshi_action_is_of_partition(action->want.kind))
+    if (st != PSH_OK || pshi_action_is_view(action->want.kind))
         return st;
-    st = psh_map_begin(a->parts.map, action);
-    if (st != PSH_OK)
+    st = begin_on_map(a, action);
+    if (st < 0)
         psh_tiers_complete(a->parts.tiers, action, st);
     return st;
 }
@@ -85,6 +114,8 @@ static uint32_t decide(filter *f, const psh_action *x) {
     }
     if (!waits(f, x))
         st = pshi_begin(a, x);
+    if (st == PSH_AGAIN) /* begun: handed out after the next checkpoint */
+        st = PSH_OK;
     if (st == PSH_E_NOMEM)
         f->status = st;
     pshi_audit_add(a, x, st == PSH_OK ? PSH_PENDING : st, f->now);

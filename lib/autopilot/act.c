@@ -129,7 +129,7 @@ static psh_status action_ended(psh_autopilot *a, const psh_completion *c, int64_
     psh_status st = PSH_OK, ledger;
 
     pshi_audit_end(a, c);
-    if (pshi_action_is_of_partition(c->action.want.kind))
+    if (!pshi_action_is_view(c->action.want.kind))
         st = partition_ended(a, c, now);
     ledger = psh_tiers_complete(a->parts.tiers, &c->action, c->status);
     a->activated |= c->status == PSH_OK && changes_owners(&c->action.want);
@@ -162,6 +162,7 @@ void pshi_drive(psh_autopilot *a, pshi_step *s) {
     uint64_t retried = stats->retried, before, ran;
     uint32_t left = s->budget;
     psh_status st, events;
+    int stored;
 
     /* All that is free, then their ends are heard, then what waited for them: a pass for each link of a chain. */
     do {
@@ -172,7 +173,8 @@ void pshi_drive(psh_autopilot *a, pshi_step *s) {
         events = pshi_events(a, s->now);
         if (events != PSH_OK)
             pshi_step_note(a, s, pshi_fail(s->err, events, "completion", psh_status_text(events)));
-    } while (st >= 0 && ran && left);
+        stored = a->unstored.count && pshi_step_note(a, s, pshi_checkpoint(a, s->now, s->err)) == PSH_OK;
+    } while (st >= 0 && (ran || stored) && left);
     a->stats.host_errors += stats->retried - retried;
     if (st == PSH_AGAIN || (st == PSH_OK && ran))
         s->more = 1;

@@ -41,6 +41,7 @@ struct psh_autopilot {
     int hurry, refresh;
     int dirty;       /* the world no longer tells the truth */
     int activated;   /* partitions became active that no checkpoint knows yet */
+    pshi_idmap unstored; /* actions that change owners, begun, but no checkpoint knows it: not handed out yet */
     int filling;     /* parts wait to be filled */
     psh_change_batch *batch;
     int batch_waits; /* polled, not applied yet: memory was short */
@@ -70,7 +71,10 @@ psh_status pshi_step_note(psh_autopilot *a, pshi_step *s, psh_status st);
 psh_status pshi_cycle(psh_autopilot *a, pshi_step *s);
 /* accept.c: the part of a plan that is carried out. */
 psh_status pshi_accept(psh_autopilot *a, psh_plan *plan, int64_t now, psh_plan **out, psh_error *err);
-/** The driver's gate: what was not begun when it was accepted, since it waited for another, begins now. */
+/**
+ * The driver's gate: what was not begun when it was accepted, since it waited for another, begins now.
+ * @return PSH_OK, PSH_AGAIN (begun, but to be stored before it is handed out), an error.
+ */
 psh_status pshi_begin(void *user, const psh_action *action);
 /** Takes the begun actions of a plan back, from the last on. */
 void pshi_unbegin(psh_autopilot *a, psh_plan *plan, psh_status why, int64_t now);

@@ -86,8 +86,10 @@ psh_status pshi_checkpoint(psh_autopilot *a, int64_t now, psh_error *err) {
         st = hand_over(a, buffers, now, err);
     else
         pshi_fail(err, st, "checkpoint", psh_status_text(st));
-    if (st == PSH_OK)
+    if (st == PSH_OK) {
         a->activated = 0;
+        pshi_idmap_clear(&a->unstored);
+    }
     for (i = 0; i < PART_COUNT; i++)
         psh_buffer_destroy(buffers[i]);
     return st;

@@ -130,6 +130,7 @@ void psh_autopilot_destroy(psh_autopilot *a) {
     psh_change_batch_destroy(a->batch);
     pshi_audit_free(a);
     pshi_free(a->env, a->owed);
+    pshi_idmap_free(a->env, &a->unstored);
     psh_schema_unref(a->schema);
     pshi_free(a->env, a);
 }

@@ -131,6 +131,8 @@ static psh_status submit_one(psh_driver *d, pshi_task *task, int64_t now) {
     psh_action a = task->action;
     psh_status st = announce(d, task, now);
 
+    if (st == PSH_AGAIN) /* the gate asks to be asked again in the next step */
+        return PSH_OK;
     if (st != PSH_OK) {
         pshi_task_end(d, task, st, now);
         return PSH_OK;

@@ -114,6 +114,8 @@ size_t pshi_map_lower(const psh_map *m, const psh_partition *p);
 size_t pshi_map_group_end(const psh_map *m, size_t i);
 /** @return 1 if it is there: not merely being created. */
 int pshi_map_exists(const pshi_slot *s);
+/** @return 1 if this very action was begun and did not end. */
+int pshi_map_is_begun(const psh_map *m, const psh_action *a);
 /** @return 1 if it is a child that owns nothing yet. */
 int pshi_map_is_child(const pshi_slot *s);
 

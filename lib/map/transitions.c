@@ -95,6 +95,12 @@ static psh_status begin_on_node(const psh_map *m, const psh_want *w) {
     return pshi_map_node(m, w->node) ? PSH_OK : PSH_E_NOT_FOUND;
 }
 
+int pshi_map_is_begun(const psh_map *m, const psh_action *a) {
+    const pshi_slot *s = pshi_map_find(m, a->want.subject);
+
+    return s && s->pending && s->pending_id == a->id;
+}
+
 psh_status psh_map_begin(psh_map *m, const psh_action *a) {
     uint32_t kind;
     pshi_slot *s;

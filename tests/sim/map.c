@@ -14,20 +14,12 @@
 #include <stdlib.h>
 
 #include "host.h"
+#include "store.h"
 
 #define PLANNERS 3
 #define STEPS 500
 #define QUEUE 256
-#define KEYS 512
 #define LEASE (5 * PSH_MINUTE)
-
-/* The store. */
-typedef struct entry {
-    char key[200];
-    void *data;
-    size_t size;
-    uint64_t version;
-} entry;
 
 typedef struct task {
     psh_action a;
@@ -61,9 +53,7 @@ typedef struct sim {
     psh_env *env;
     test_alloc alloc;
     psh_schema *schema;
-    entry entries[KEYS];
-    size_t entry_count;
-    uint64_t versions;
+    sim_store store;
     int faults; /* 1: the store and the hosts fail */
     int nested; /* inside a rival's call */
     sim_host host;
@@ -95,98 +85,29 @@ static void must(const sim *s, int truth, const char *what) {
         fail_msg("%s (at %lld)", what, (long long)s->now);
 }
 
-/* The store: versions never come twice. */
-
-static entry *find_entry(sim *s, const char *key) {
-    size_t i;
-
-    for (i = 0; i < s->entry_count; i++)
-        if (strcmp(s->entries[i].key, key) == 0)
-            return &s->entries[i];
-    return NULL;
-}
-
-static psh_status kv_get(void *user, const char *key, psh_buffer *out, uint64_t *version) {
-    sim *s = user;
-    entry *e = find_entry(s, key);
-
-    if (s->faults && chance(s, 3))
-        return PSH_E_HOST;
-    if (!e)
-        return PSH_E_NOT_FOUND;
-    *version = e->version;
-    return psh_buffer_append(out, e->data, e->size);
-}
-
 static void rival(sim *s);
 
-static psh_status kv_set(
-    void *user, const char *key, uint64_t expected, const void *data, size_t size, uint64_t *version) {
+/* How the store fares at this call: as it may, while there are faults. */
+static uint32_t fate(void *user, int writes) {
     sim *s = user;
-    entry *e;
 
-    if (s->faults && !s->nested && chance(s, 4))
+    if (!s->faults)
+        return SIM_WELL;
+    if (writes && !s->nested && chance(s, 4))
         rival(s); /* someone else comes between the read and this */
-    if (s->faults && chance(s, 3))
-        return PSH_E_HOST;
-    e = find_entry(s, key);
-    if ((e ? e->version : 0) != expected)
-        return PSH_E_CONFLICT;
-    if (!e) {
-        if (s->entry_count == KEYS)
-            return PSH_E_LIMIT;
-        e = &s->entries[s->entry_count++];
-        memset(e, 0, sizeof *e);
-        snprintf(e->key, sizeof e->key, "%s", key);
-    }
-    free(e->data);
-    e->data = malloc(size ? size : 1);
-    must(s, e->data != NULL, "memory");
-    memcpy(e->data, data, size);
-    e->size = size;
-    *version = e->version = ++s->versions;
-    return s->faults && chance(s, 2) ? PSH_E_HOST : PSH_OK; /* it is in, but the answer is lost */
-}
-
-static psh_status kv_remove(void *user, const char *key, uint64_t expected) {
-    sim *s = user;
-    entry *e = find_entry(s, key);
-
-    if (s->faults && chance(s, 3))
-        return PSH_E_HOST;
-    if (!e)
-        return PSH_E_NOT_FOUND;
-    if (e->version != expected)
-        return PSH_E_CONFLICT;
-    free(e->data);
-    *e = s->entries[--s->entry_count];
-    return PSH_OK;
-}
-
-static int by_key(const void *a, const void *b) {
-    return strcmp(((const entry *)a)->key, ((const entry *)b)->key);
-}
-
-static psh_status kv_list(
-    void *user, const char *prefix, psh_status (*each)(void *each_user, const char *key, uint64_t version),
-    void *each_user) {
-    sim *s = user;
-    psh_status st = PSH_OK;
-    size_t i;
-
-    qsort(s->entries, s->entry_count, sizeof *s->entries, by_key);
-    for (i = 0; st == PSH_OK && i < s->entry_count; i++)
-        if (strncmp(s->entries[i].key, prefix, strlen(prefix)) == 0)
-            st = each(each_user, s->entries[i].key, s->entries[i].version);
-    return st;
+    if (chance(s, 3))
+        return SIM_REFUSED;
+    return writes && chance(s, 2) ? SIM_UNHEARD : SIM_WELL;
 }
 
 static psh_share *open_share(sim *s, const char *owner) {
-    psh_kv kv = { .struct_size = sizeof kv, .version = PSH_KV_VERSION, .user = s, .get = kv_get,
-                  .compare_and_set = kv_set, .remove = kv_remove, .list = kv_list };
+    psh_kv kv;
     psh_share_options o;
     psh_share *share;
 
+    s->store.fate = fate;
+    s->store.user = s;
+    sim_store_kv(&s->store, &kv);
     assert_ok(psh_share_options_init(&o, sizeof o));
     o.owner = owner;
     o.lease_ns = LEASE;
@@ -608,8 +529,7 @@ static void run_seed(sim *s, uint64_t seed) {
     psh_world_unref(s->world);
     psh_share_destroy(s->reader);
     psh_buffer_destroy(s->saved.map);
-    while (s->entry_count)
-        free(s->entries[--s->entry_count].data);
+    sim_store_free(&s->store);
     psh_schema_unref(s->schema);
     psh_env_destroy(s->env);
     assert_int_equal(s->alloc.live, 0);
