@@ -15,6 +15,9 @@ PSH_BEGIN_DECLS
  * Works by values: it reads worlds and adds wants, as the map does.
  *
  * Threads  Calls on one object must not overlap.
+ * Repeat   Same seed, same calls, same bytes.
+ * Source   Karnin, Lang & Liberty 2016 for the keys that came; the distance of Kolmogorov and Smirnov; Laplace's
+ *          rule of succession for a rhythm's confidence. The rule of the verdicts is our own.
  */
 typedef struct psh_bulk psh_bulk;
 
