@@ -73,7 +73,8 @@ PSH_API psh_status psh_bulk_expect(psh_bulk *b, const psh_bulk_spec *spec, psh_e
 /**
  * Adds wants: shadows (CREATE with source: their parent) of loads that begin within lead_ns, and activations
  * (SPLIT) of shadows whose rows are on their way. Where an interval has no owners yet nothing is wanted: the map
- * makes them, and a load gets its shadows once they are active. Creations that `out` holds already are left room.
+ * makes them, and a load gets its shadows once they are active. Creations that `out` holds already are left room,
+ * partitions that it splits, merges, seals, archives or drops already are neither split nor merged.
  *
  * Order    All shadows of an owner are wanted at once with their final arcs, and are activated from the right
  *          end: SPLITs of one source stand in `out` in the order in which they must be done, so that the arc of

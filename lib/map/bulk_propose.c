@@ -502,11 +502,11 @@ static psh_status split_owner(proposal *c, const job *j, size_t k) {
         s->is_reached = 1;
         is_ready = is_ready && s->p && s->p->state == PSH_PARTITION_SHADOW;
         is_due = i >= due;
-        if (is_ready && is_due)
+        if (is_ready && is_due && !owner->is_taken)
             st = want_split(c, j, owner, s);
         end = s->first - 1;
     }
-    owner->is_busy |= last > first; /* its end will move */
+    owner->is_busy |= last > first || owner->is_taken; /* its end will move */
     return st;
 }
 
