@@ -28,7 +28,7 @@ typedef struct pshi_inner {
     double came;            /* bytes that are there already for its arc, as loads counted them */
     uint32_t is_due;        /* 1: it should become an owner */
     uint32_t is_reached;    /* 1: it will, when it is due: nothing on its right prevents it */
-    uint32_t is_stale;      /* 1: it should be merged into its left neighbour, for which it must be an owner first */
+    uint32_t is_stale;      /* 1: it should be merged to the left, and must be an owner first */
     uint32_t reserved;
 } pshi_inner;
 

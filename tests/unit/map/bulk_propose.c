@@ -186,7 +186,7 @@ static void budgets_hold(void **state) {
     s = bulk_spec(9);
     s.at -= 100;
     s.bytes = 1e15;
-    assert_ok(psh_bulk_expect(f.bulk, &s, NULL)); /* the first, but larger than all the budget: only it is left out */
+    assert_ok(psh_bulk_expect(f.bulk, &s, NULL)); /* the first, but too large: only it is left out */
     bulk_propose(&f, &p, 1, s.at);
     assert_int_equal(psh_wants_count(f.wants), 6);
     for (i = 0; i < 6; i++) {
