@@ -15,6 +15,9 @@ PSH_BEGIN_DECLS
  * Works by values: it reads worlds and adds wants, as the map does.
  *
  * Threads  Calls on one object must not overlap.
+ * Repeat   Same seed, same calls, same bytes.
+ * Source   Karnin, Lang & Liberty 2016 for the keys that came; the distance of Kolmogorov and Smirnov; Laplace's
+ *          rule of succession for a rhythm's confidence. The rule of the verdicts is our own.
  */
 typedef struct psh_bulk psh_bulk;
 
@@ -70,7 +73,8 @@ PSH_API psh_status psh_bulk_expect(psh_bulk *b, const psh_bulk_spec *spec, psh_e
 /**
  * Adds wants: shadows (CREATE with source: their parent) of loads that begin within lead_ns, and activations
  * (SPLIT) of shadows whose rows are on their way. Where an interval has no owners yet nothing is wanted: the map
- * makes them, and a load gets its shadows once they are active. Creations that `out` holds already are left room.
+ * makes them, and a load gets its shadows once they are active. Creations that `out` holds already are left room,
+ * partitions that it splits, merges, seals, archives or drops already are neither split nor merged.
  *
  * Order    All shadows of an owner are wanted at once with their final arcs, and are activated from the right
  *          end: SPLITs of one source stand in `out` in the order in which they must be done, so that the arc of

@@ -20,30 +20,78 @@ static int compare_taken(const void *x, const void *y) {
     return a->id < b->id ? -1 : a->id > b->id;
 }
 
+static psh_status take_creation(pshi_ground *g, const psh_want *w) {
+    void *taken = g->taken;
+    psh_status st;
+
+    if (w->subject == psh_quarantine_id(w->table) || psh_world_find_partition(g->world, w->subject))
+        return PSH_OK;
+    st = pshi_reserve(g->env, &taken, &g->taken_cap, g->taken_count + 1, sizeof *g->taken);
+    g->taken = taken;
+    if (st == PSH_OK)
+        g->taken[g->taken_count++] =
+            (pshi_taken){ w->table, w->ordinal, w->interval, w->subject, w->arc_first, w->arc_last };
+    return st;
+}
+
+static psh_status take_change(pshi_ground *g, uint64_t id) {
+    void *changed = g->changed;
+    psh_status st = pshi_reserve(g->env, &changed, &g->changed_cap, g->changed_count + 1, sizeof *g->changed);
+
+    g->changed = changed;
+    if (st == PSH_OK)
+        g->changed[g->changed_count++] = id;
+    return st;
+}
+
+static psh_status take_want(pshi_ground *g, const psh_want *w) {
+    psh_status st;
+
+    switch (w->kind) {
+    case PSH_ACT_CREATE_PARTITION:
+        return take_creation(g, w);
+    case PSH_ACT_SPLIT_PARTITION:
+        return take_change(g, w->source);
+    case PSH_ACT_MERGE_PARTITION:
+        st = take_change(g, w->source);
+        return st == PSH_OK ? take_change(g, w->subject) : st;
+    case PSH_ACT_SEAL_PARTITION:
+    case PSH_ACT_ARCHIVE_PARTITION:
+    case PSH_ACT_DROP_PARTITION:
+        return take_change(g, w->subject);
+    default:
+        return PSH_OK;
+    }
+}
+
+static int compare_ids(const void *x, const void *y) {
+    const uint64_t *a = x, *b = y;
+
+    return *a < *b ? -1 : *a > *b;
+}
+
 psh_status pshi_ground_take(pshi_ground *g, const psh_wants *wants) {
     size_t n = psh_wants_count(wants), i;
-    void *taken;
+    psh_status st = PSH_OK;
     psh_want w;
 
-    for (i = 0; i < n; i++) {
-        if (psh_wants_get(wants, i, &w) != PSH_OK || w.kind != PSH_ACT_CREATE_PARTITION)
-            continue;
-        if (w.subject == psh_quarantine_id(w.table) || psh_world_find_partition(g->world, w.subject))
-            continue;
-        taken = g->taken;
-        if (pshi_reserve(g->env, &taken, &g->taken_cap, g->taken_count + 1, sizeof *g->taken) != PSH_OK)
-            return PSH_E_NOMEM;
-        g->taken = taken;
-        g->taken[g->taken_count++] =
-            (pshi_taken){ w.table, w.ordinal, w.interval, w.subject, w.arc_first, w.arc_last };
-    }
+    for (i = 0; st == PSH_OK && i < n; i++)
+        if (psh_wants_get(wants, i, &w) == PSH_OK)
+            st = take_want(g, &w);
     if (g->taken_count)
         qsort(g->taken, g->taken_count, sizeof *g->taken, compare_taken);
-    return PSH_OK;
+    if (g->changed_count)
+        qsort(g->changed, g->changed_count, sizeof *g->changed, compare_ids);
+    return st;
+}
+
+static int is_changed(const pshi_ground *g, uint64_t id) {
+    return g->changed_count && bsearch(&id, g->changed, g->changed_count, sizeof id, compare_ids) != NULL;
 }
 
 void pshi_ground_free(pshi_ground *g) {
     pshi_free(g->env, g->taken);
+    pshi_free(g->env, g->changed);
     pshi_free(g->env, g->owners);
     pshi_free(g->env, g->inner);
 }
@@ -81,7 +129,8 @@ static psh_status add_owner(pshi_ground *g, const psh_partition *p) {
 
     g->owners = owners;
     if (st == PSH_OK)
-        g->owners[g->owner_count++] = (pshi_owner){ .p = p, .is_fixed = p->state != PSH_PARTITION_ACTIVE };
+        g->owners[g->owner_count++] = (pshi_owner){ .p = p, .is_fixed = p->state != PSH_PARTITION_ACTIVE,
+                                                    .is_taken = (uint32_t)is_changed(g, p->id) };
     return st;
 }
 

@@ -16,6 +16,8 @@ typedef struct pshi_owner {
     uint32_t is_busy;  /* 1: something is wanted of it in this proposal, or under way */
     uint32_t is_kept;  /* 1: a range begins where it does */
     uint32_t is_stale; /* 1: it should be merged into its left neighbour */
+    uint32_t is_taken; /* 1: the wants split, merge, seal, archive or drop it already: not ours to change now */
+    uint32_t reserved;
 } pshi_owner;
 
 /** What stands within an owner and owns nothing: a shadow, one being made, or one only wanted so far. */
@@ -26,7 +28,7 @@ typedef struct pshi_inner {
     double came;            /* bytes that are there already for its arc, as loads counted them */
     uint32_t is_due;        /* 1: it should become an owner */
     uint32_t is_reached;    /* 1: it will, when it is due: nothing on its right prevents it */
-    uint32_t is_stale;      /* 1: it should be merged into its left neighbour, for which it must be an owner first */
+    uint32_t is_stale;      /* 1: it should be merged to the left, and must be an owner first */
     uint32_t reserved;
 } pshi_inner;
 
@@ -45,6 +47,8 @@ typedef struct pshi_ground {
     const psh_world *world;
     pshi_taken *taken;    /* by (table, interval, first) */
     size_t taken_count, taken_cap;
+    uint64_t *changed;    /* ascending: ids of owners that the wants change already */
+    size_t changed_count, changed_cap;
     uint32_t table;
     int64_t interval;
     pshi_owner *owners;   /* by arc */
@@ -54,7 +58,7 @@ typedef struct pshi_ground {
     uint64_t ordinals[PSHI_GROUND_ORDINALS / 64]; /* bits of those in use */
 } pshi_ground;
 
-/** Takes note of the creations among wants. @return PSH_OK, PSH_E_NOMEM. */
+/** Takes note of the wants that others have. @return PSH_OK, PSH_E_NOMEM. */
 psh_status pshi_ground_take(pshi_ground *g, const psh_wants *wants);
 /** Opens the interval of partitions [first, end) of the world. @return PSH_OK, PSH_E_NOMEM. */
 psh_status pshi_ground_open(pshi_ground *g, size_t first, size_t end);

@@ -153,9 +153,9 @@ static int count_row(const psh_bulk *b, pshi_run *r, uint64_t point, int64_t tim
 }
 
 /*
- * Of a long load one row in `step`, drawn from each `step` in a row, stands for them. Shares of at least ALL_UP_TO rows
- * drawn are off by 1.63 / sqrt(ALL_UP_TO) = 0.006 with probability 0.01 (Kolmogorov's limit law), far less than by
- * the sketch. Room is there: adding cannot fail.
+ * Of a long load one row in `step`, drawn from each `step` in a row, stands for them. Shares of at least ALL_UP_TO
+ * rows drawn are off by 1.63 / sqrt(ALL_UP_TO) = 0.006 with probability 0.01 (Kolmogorov's limit law), far less
+ * than by the sketch. Room is there: adding cannot fail.
  */
 static void sketch_points(psh_bulk *b, pshi_run *r, const uint64_t *points, size_t n) {
     size_t step = 1, i, stands;

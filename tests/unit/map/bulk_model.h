@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/** @file map/bulk_model.h  A map in miniature: the arcs of a few intervals, changed by wants as the contract says. */
+/** @file map/bulk_model.h  A map in miniature: arcs of a few intervals, changed by wants as agreed. */
 #ifndef TEST_UNIT_MAP_BULK_MODEL_H
 #define TEST_UNIT_MAP_BULK_MODEL_H
 

@@ -186,7 +186,7 @@ static void budgets_hold(void **state) {
     s = bulk_spec(9);
     s.at -= 100;
     s.bytes = 1e15;
-    assert_ok(psh_bulk_expect(f.bulk, &s, NULL)); /* the first, but larger than all the budget: only it is left out */
+    assert_ok(psh_bulk_expect(f.bulk, &s, NULL)); /* the first, but too large: only it is left out */
     bulk_propose(&f, &p, 1, s.at);
     assert_int_equal(psh_wants_count(f.wants), 6);
     for (i = 0; i < 6; i++) {
@@ -317,6 +317,26 @@ static void activation_follows_the_rows_from_the_right(void **state) {
     assert_int_equal(row(&f, EIGHTH), PSH_AGAIN); /* all the rest */
     bulk_propose(&f, p, n, TEST_T0 + 2 * PSH_HOUR);
     assert_int_equal(psh_wants_count(f.wants), 5);
+    bulk_close(&f);
+}
+
+static void what_is_wanted_already_is_not_wanted_twice(void **state) {
+    psh_partition p[16];
+    psh_world *w;
+    bulk_fixture f;
+    size_t n;
+
+    (void)state;
+    bulk_open(&f, NULL);
+    n = begin_prepared(&f, p);
+    assert_int_equal(row(&f, EIGHTH), PSH_AGAIN);
+    w = bulk_world(&f, p, n - 1, 0); /* one is missing, six can be split */
+    assert_ok(psh_bulk_propose(f.bulk, w, TEST_T0 + 2 * PSH_HOUR, f.wants, NULL));
+    assert_int_equal(psh_wants_count(f.wants), 7);
+    assert_ok(psh_bulk_propose(f.bulk, w, TEST_T0 + 2 * PSH_HOUR, f.wants, NULL));
+    assert_int_equal(psh_wants_count(f.wants), 7);
+    assert_int_equal(row(&f, EIGHTH), PSH_AGAIN); /* still to come */
+    psh_world_unref(w);
     bulk_close(&f);
 }
 
@@ -459,6 +479,7 @@ int main(void) {
         cmocka_unit_test(two_loads_of_one_interval_share_the_ring),
         cmocka_unit_test(creations_wanted_by_others_are_left_room),
         cmocka_unit_test(activation_follows_the_rows_from_the_right),
+        cmocka_unit_test(what_is_wanted_already_is_not_wanted_twice),
         cmocka_unit_test(a_shadow_being_made_holds_up_those_on_its_left),
         cmocka_unit_test(a_hole_in_the_chain_is_filled),
         cmocka_unit_test(a_gap_behind_another_shadow_is_filled),

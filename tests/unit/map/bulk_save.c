@@ -13,7 +13,7 @@ static psh_partition the_day(int64_t day) {
     return bulk_partition(day, PSH_PARTITION_ACTIVE, 0, 0, UINT64_MAX);
 }
 
-/* Every kind of load: 1 with an override, 2 that migrates, 3 with a rhythm, 4 under way, 5 announced, 6 unfinished. */
+/* Every kind: 1 with an override, 2 that migrates, 3 with a rhythm, 4 under way, 5 announced, 6 unfinished. */
 static void live(bulk_fixture *f) {
     psh_partition p[2] = { the_day(DAY0), the_day(DAY0 + 1) };
     uint64_t points[100];
