@@ -329,7 +329,7 @@ static size_t live_with_failures(moves_stage *s) {
 
 /* A failure that does no harm lets the action through, and hides those behind it: so from several places on. */
 static void failures_change_nothing(void **state) {
-    static const size_t firsts[] = { 0, 1, 2, 3, 5, 8, 13, 21, 34, 55, 89, 144, 233, 377, 610, 987 };
+    static const size_t firsts[] = { 0, 2, 5, 21, 55, 144, 377, 987 };
     size_t failures = 0, i;
 
     for (i = 0; i < sizeof firsts / sizeof *firsts; i++) {
