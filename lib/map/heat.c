@@ -253,7 +253,8 @@ static psh_status balance(evening *e) {
     o.tolerance = c->m->o.tolerance;
     o.split_above = c->m->o.split_above;
     o.merge_below = c->m->o.merge_below;
-    o.flags = (c->m->o.max_replicas ? 0 : PSH_BALANCE_NO_REPLICA) | (c->m->o.merge_below > 0 ? 0 : PSH_BALANCE_NO_MERGE);
+    o.flags |= c->m->o.max_replicas ? 0 : PSH_BALANCE_NO_REPLICA;
+    o.flags |= c->m->o.merge_below > 0 ? 0 : PSH_BALANCE_NO_MERGE;
     st = psh_balance_create(c->m->env, &o, e->items, e->count, sizeof *e->items, e->nodes, e->node_count,
         sizeof *e->nodes, &b, c->err);
     for (i = 0; st == PSH_OK && psh_balance_get(b, i, &step) == PSH_OK; i++)
