@@ -19,12 +19,19 @@ static pshi_radix_leaf *as_leaf(pshi_radix_node *n) {
 
 static void get_value(const pshi_radix *r, const pshi_radix_entry *e) {
     if (r->blocks)
-        pshi_ref_get(e->value.block);
+        pshi_ref_get(&e->value.block->refs);
+}
+
+void pshi_radix_block_put(psh_env *env, pshi_radix_block *b) {
+    if (!b || !pshi_ref_put(&b->refs))
+        return;
+    pshi_free(env, b->more);
+    pshi_free(env, b);
 }
 
 static void put_value(psh_env *env, const pshi_radix *r, const pshi_radix_entry *e) {
-    if (r->blocks && pshi_ref_put(e->value.block))
-        pshi_free(env, e->value.block);
+    if (r->blocks)
+        pshi_radix_block_put(env, e->value.block);
 }
 
 static void put_node(psh_env *env, const pshi_radix *r, pshi_radix_node *first) {

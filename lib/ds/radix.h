@@ -16,10 +16,16 @@
  * Threads  Nodes that two versions share are never changed: a version may be read by any thread, changed by one, and
  *          freed by the last that holds it.
  */
+typedef struct pshi_radix_block {
+    pshi_ref refs;
+    uint32_t count; /* the owner's */
+    void *more;     /* a block of its own, freed with it; NULL: none */
+} pshi_radix_block;
+
 typedef struct pshi_radix_entry {
     uint64_t key;
     union {
-        void *block; /* begins with a pshi_ref; freed with the last reference */
+        pshi_radix_block *block; /* what a larger block begins with; freed with the last reference */
         uint64_t number;
     } value;
     uint32_t weight; /* how many things it stands for: ranks count these. In all below 2^32 */
@@ -65,6 +71,8 @@ psh_status pshi_radix_put(psh_env *env, pshi_radix *r, const pshi_radix_entry *e
 /** @return PSH_OK, PSH_E_NOT_FOUND, PSH_E_NOMEM (same content). */
 psh_status pshi_radix_remove(psh_env *env, pshi_radix *r, uint64_t key);
 
+/** Drops a reference to a block. NULL is allowed. */
+void pshi_radix_block_put(psh_env *env, pshi_radix_block *b);
 /** @return the number of entries. */
 static inline size_t pshi_radix_keys(const pshi_radix *r) {
     return r->root ? r->root->keys : 0;

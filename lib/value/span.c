@@ -26,53 +26,56 @@ static sizes measure(pshi_span_source source, void *user) {
     return s;
 }
 
-static void note_owner(pshi_span *to, uint32_t *owners, psh_partition *place, const psh_partition *p) {
-    if (!pshi_partition_owns(p))
-        return;
-    to->arcs[to->owner_count] = p->arc_first;
-    if (owners)
-        owners[to->owner_count] = (uint32_t)(place - to->partitions);
-    to->owner_count++;
-}
-
-static void fill(pshi_span *to, uint32_t *owners, psh_partition *place, pshi_span_source source, void *user) {
-    const psh_partition *p;
-
-    for (p = source(user, 1); p; p = source(user, 0), place++) {
-        *place = *p;
-        note_owner(to, owners, place, p);
-        to->count++;
-        to->active |= p->state == PSH_PARTITION_ACTIVE;
-        if (p->last_position > to->last_position)
-            to->last_position = p->last_position;
+static void note(pshi_span *to, uint32_t *owners, const psh_partition *p) {
+    if (pshi_partition_owns(p)) {
+        to->arcs[to->owner_count] = p->arc_first;
+        if (owners)
+            owners[to->owner_count] = to->block.count;
+        to->owner_count++;
     }
+    to->block.count++;
+    to->active |= p->state == PSH_PARTITION_ACTIVE;
+    if (p->last_position > to->last_position)
+        to->last_position = p->last_position;
 }
 
 pshi_span *pshi_span_create(psh_env *env, pshi_span_source source, void *user) {
     sizes s = measure(source, user);
-    size_t indexes = s.owners < s.count ? (s.owners + 1) / 2 * 2 : 0; /* keeps what follows aligned */
-    pshi_span *to;
-    psh_partition *place;
+    size_t indexes = s.owners < s.count ? s.owners : 0;
+    const psh_partition *p;
     uint32_t *owners;
+    pshi_span *to;
 
-    to = pshi_alloc(env, sizeof *to + s.padded * sizeof to->arcs[0] + indexes * sizeof *owners +
-                             s.count * sizeof *place);
+    to = pshi_alloc(env, sizeof *to + s.padded * sizeof to->arcs[0] + indexes * sizeof *owners);
     if (!to)
         return NULL;
     memset(to, 0, sizeof *to);
     memset(to->arcs, 0xff, s.padded * sizeof to->arcs[0]);
-    pshi_ref_init(&to->refs);
+    pshi_ref_init(&to->block.refs);
     to->padded = (uint32_t)s.padded;
-    owners = (uint32_t *)(void *)(to->arcs + s.padded);
-    place = (psh_partition *)(void *)(owners + indexes);
-    to->owners = indexes ? owners : NULL;
-    to->partitions = place;
-    fill(to, indexes ? owners : NULL, place, source, user);
-    to->table = place->table;
-    to->interval = place->interval;
-    to->time_from = place->time_from;
-    to->time_to = place->time_to;
+    owners = s.owners < s.count ? (uint32_t *)(void *)(to->arcs + s.padded) : NULL;
+    to->owners = owners;
+    p = source(user, 1);
+    to->table = p->table;
+    to->interval = p->interval;
+    to->time_from = p->time_from;
+    to->time_to = p->time_to;
+    for (; p; p = source(user, 0))
+        note(to, owners, p);
     return to;
+}
+
+psh_status pshi_span_fill(psh_env *env, pshi_span *s, pshi_span_source source, void *user) {
+    psh_partition *to = pshi_alloc(env, s->block.count * sizeof *to);
+    const psh_partition *p;
+    size_t n = 0;
+
+    if (!to)
+        return PSH_E_NOMEM;
+    for (p = source(user, 1); p; p = source(user, 0))
+        to[n++] = *p;
+    s->block.more = to;
+    return PSH_OK;
 }
 
 const psh_partition *pshi_span_locate(const pshi_span *s, uint64_t point) {

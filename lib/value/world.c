@@ -13,8 +13,7 @@ psh_world *psh_world_ref(psh_world *w) {
 static void release_table(psh_env *env, pshi_table_index *t) {
     pshi_radix_free(env, &t->spans);
     pshi_radix_free(env, &t->assignments);
-    if (t->quarantined && pshi_ref_put(&t->quarantined->refs))
-        pshi_free(env, t->quarantined);
+    pshi_radix_block_put(env, t->quarantined ? &t->quarantined->block : NULL);
 }
 
 void psh_world_unref(psh_world *w) {
@@ -66,7 +65,7 @@ void pshi_spans_seek(const pshi_table_index *t, int64_t from, pshi_radix_walk *w
 
 const pshi_span *pshi_spans_next(pshi_radix_walk *walk, int64_t to) {
     const pshi_radix_entry *e = pshi_radix_next(walk);
-    const pshi_span *s = e ? e->value.block : NULL;
+    const pshi_span *s = e ? pshi_span_of(e) : NULL;
 
     return s && s->time_from < to ? s : NULL;
 }
@@ -94,11 +93,11 @@ const psh_partition *psh_world_partition(const psh_world *w, size_t i) {
         return NULL;
     if (i >= w->planned) {
         TABLE_OF(w, quarantine_first, i - w->planned, t);
-        return t->quarantined->partitions;
+        return pshi_span_partitions(t->quarantined);
     }
     TABLE_OF(w, partition_first, i, t);
     e = pshi_radix_select(&t->spans, i - t->partition_first, &at);
-    return e ? &((const pshi_span *)e->value.block)->partitions[at] : NULL;
+    return e ? &pshi_span_partitions(pshi_span_of(e))[at] : NULL;
 }
 
 const psh_partition *psh_world_find_partition(const psh_world *w, uint64_t id) {
@@ -109,12 +108,12 @@ const psh_partition *psh_world_find_partition(const psh_world *w, uint64_t id) {
     if (!e)
         return NULL;
     if (!e->weight)
-        return w->tables[e->extra].quarantined->partitions;
+        return pshi_span_partitions(w->tables[e->extra].quarantined);
     s = pshi_table_span(&w->tables[e->extra], (int64_t)e->value.number);
-    k = e->weight - 1 < s->count ? e->weight - 1 : 0;
-    for (i = 0; i < s->count && s->partitions[k].id != id; i++)
-        k = k + 1 < s->count ? k + 1 : 0;
-    return &s->partitions[k];
+    k = e->weight - 1 < s->block.count ? e->weight - 1 : 0;
+    for (i = 0; i < s->block.count && pshi_span_partitions(s)[k].id != id; i++)
+        k = k + 1 < s->block.count ? k + 1 : 0;
+    return &pshi_span_partitions(s)[k];
 }
 
 const psh_partition *psh_world_locate(const psh_world *w, uint32_t table, int64_t time, uint64_t point) {
@@ -158,7 +157,7 @@ static const pshi_span *next_span(pshi_partition_walk *walk) {
     for (;;) {
         e = pshi_radix_next(&walk->spans);
         if (e)
-            return e->value.block;
+            return pshi_span_of(e);
         if (walk->table == w->table_count)
             return NULL;
         pshi_radix_seek(&walk->spans, &w->tables[walk->table++].spans, 0);
@@ -168,8 +167,8 @@ static const pshi_span *next_span(pshi_partition_walk *walk) {
 const psh_partition *pshi_partitions_next(pshi_partition_walk *walk) {
     const psh_world *w = walk->world;
 
-    if (walk->span && walk->at < walk->span->count)
-        return &walk->span->partitions[walk->at++];
+    if (walk->span && walk->at < walk->span->block.count)
+        return &pshi_span_partitions(walk->span)[walk->at++];
     walk->at = 0;
     walk->span = walk->quarantines ? NULL : next_span(walk);
     if (!walk->span && !walk->quarantines) {
@@ -178,7 +177,7 @@ const psh_partition *pshi_partitions_next(pshi_partition_walk *walk) {
     }
     while (!walk->span && walk->table < w->table_count)
         walk->span = w->tables[walk->table++].quarantined;
-    return walk->span ? &walk->span->partitions[walk->at++] : NULL;
+    return walk->span ? &pshi_span_partitions(walk->span)[walk->at++] : NULL;
 }
 
 size_t psh_world_tier_count(const psh_world *w) {
@@ -215,14 +214,14 @@ const psh_replica *psh_world_replica(const psh_world *w, size_t i) {
     size_t at = 0;
     const pshi_radix_entry *e = pshi_radix_select(&w->replicas, i, &at);
 
-    return e ? &((const pshi_copies *)e->value.block)->copies[at] : NULL;
+    return e ? &pshi_copies_of(e)->copies[at] : NULL;
 }
 
 const psh_replica *psh_world_replicas(const psh_world *w, uint64_t partition, size_t *count) {
     const pshi_radix_entry *e = pshi_radix_find(&w->replicas, partition);
 
     *count = e ? e->weight : 0;
-    return e ? ((const pshi_copies *)e->value.block)->copies : NULL;
+    return e ? pshi_copies_of(e)->copies : NULL;
 }
 
 size_t psh_world_assignment_count(const psh_world *w) {
@@ -238,7 +237,7 @@ const psh_assignment *psh_world_assignment(const psh_world *w, size_t i) {
         return NULL;
     TABLE_OF(w, assignment_first, i, t);
     e = pshi_radix_select(&t->assignments, i - t->assignment_first, &at);
-    return e ? &((const pshi_moves *)e->value.block)->moves[at] : NULL;
+    return e ? &pshi_moves_of(e)->moves[at] : NULL;
 }
 
 const psh_assignment *pshi_world_assignments(
@@ -248,5 +247,5 @@ const psh_assignment *pshi_world_assignments(
     if (table < w->table_count)
         e = pshi_radix_find(&w->tables[table].assignments, tenant);
     *count = e ? e->weight : 0;
-    return e ? ((const pshi_moves *)e->value.block)->moves : NULL;
+    return e ? pshi_moves_of(e)->moves : NULL;
 }

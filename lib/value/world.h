@@ -97,47 +97,64 @@ struct psh_world_draft {
     pshi_idmap gone;        /* ids of both: nothing is taken out twice */
 };
 
-/** The partitions of one interval of a table, or its quarantine. One block, never changed, shared by worlds. */
+/**
+ * The partitions of one interval of a table, or its quarantine. Never changed, shared by worlds. What a search reads
+ * stands apart from the partitions, so that the spans of a large world lie close together.
+ */
 typedef struct pshi_span {
-    pshi_ref refs;
+    pshi_radix_block block; /* count: partitions; more: the partitions, by (arc_first, id) */
+    uint32_t owner_count;
+    uint32_t padded;        /* arcs, filled up to whole blocks of a search */
     uint32_t table;
+    uint32_t active;        /* 1: one still takes writes */
+    uint64_t last_position; /* the latest write */
     int64_t interval;
     int64_t time_from;
     int64_t time_to;
-    uint32_t count;
-    uint32_t owner_count;
-    const psh_partition *partitions; /* Shape [count], by (arc_first, id) */
-    const uint32_t *owners;          /* Shape [owner_count]: which of them own keys; NULL: all */
-    uint64_t last_position;          /* the latest write */
-    uint32_t active;                 /* 1: one still takes writes */
-    uint32_t padded;                 /* arcs, filled up to whole blocks */
-    uint64_t arcs[];                 /* Shape [padded]: where the owners' arcs begin; behind them UINT64_MAX */
+    const uint32_t *owners; /* Shape [owner_count]: which partitions own keys; NULL: all */
+    uint64_t arcs[];        /* Shape [padded]: where the owners' arcs begin; behind them UINT64_MAX */
 } pshi_span;
 
 /** Gives partitions in order, one a call; NULL at the end. Starts over when `again` is not 0. */
 typedef const psh_partition *(*pshi_span_source)(void *user, int again);
-/** Copies what the source gives: one partition at least. @return with one reference, or NULL. */
+/** A span of what the source gives, one partition at least, but without them. @return with one reference, or NULL. */
 pshi_span *pshi_span_create(psh_env *env, pshi_span_source source, void *user);
+/** Copies the partitions that it was created of. @return PSH_OK, PSH_E_NOMEM. */
+psh_status pshi_span_fill(psh_env *env, pshi_span *s, pshi_span_source source, void *user);
 /** @return its owner of a point, or NULL if it has no owners. They must cover the ring. */
 const psh_partition *pshi_span_locate(const pshi_span *s, uint64_t point);
+/** Shape [s->block.count]. */
+static inline const psh_partition *pshi_span_partitions(const pshi_span *s) {
+    return s->block.more;
+}
 /** @return owner i of owner_count. */
 static inline const psh_partition *pshi_span_owner(const pshi_span *s, size_t i) {
-    return &s->partitions[s->owners ? s->owners[i] : i];
+    return &pshi_span_partitions(s)[s->owners ? s->owners[i] : i];
+}
+/** @return what a map of spans holds. */
+static inline const pshi_span *pshi_span_of(const pshi_radix_entry *e) {
+    return (const pshi_span *)(const void *)e->value.block;
 }
 
-/** Replicas of one partition, by node. One block, shared by worlds. */
+/** Replicas of one partition, by node. Shared by worlds. */
 typedef struct pshi_copies {
-    pshi_ref refs;
-    uint32_t count;
+    pshi_radix_block block;
     psh_replica copies[];
 } pshi_copies;
 
-/** Assignments of one tenant in one table, by `from`. One block, shared by worlds. */
+static inline const pshi_copies *pshi_copies_of(const pshi_radix_entry *e) {
+    return (const pshi_copies *)(const void *)e->value.block;
+}
+
+/** Assignments of one tenant in one table, by `from`. Shared by worlds. */
 typedef struct pshi_moves {
-    pshi_ref refs;
-    uint32_t count;
+    pshi_radix_block block;
     psh_assignment moves[];
 } pshi_moves;
+
+static inline const pshi_moves *pshi_moves_of(const pshi_radix_entry *e) {
+    return (const pshi_moves *)(const void *)e->value.block;
+}
 
 /** Intervals as keys of a map: their order is kept. */
 static inline uint64_t pshi_interval_key(int64_t interval) {
@@ -223,7 +240,7 @@ int64_t pshi_table_interval(const pshi_table_index *t, int64_t time);
 static inline const pshi_span *pshi_table_span(const pshi_table_index *t, int64_t interval) {
     const pshi_radix_entry *e = pshi_radix_find(&t->spans, pshi_interval_key(interval));
 
-    return e ? e->value.block : NULL;
+    return e ? pshi_span_of(e) : NULL;
 }
 /** Stands before the first span of a table that ends after `from`. */
 void pshi_spans_seek(const pshi_table_index *t, int64_t from, pshi_radix_walk *walk);
@@ -252,7 +269,8 @@ typedef struct pshi_touched {
     uint32_t quarantine;
     int64_t interval;
     const pshi_span *before; /* borrowed from the base; NULL: new */
-    const pshi_span *after;  /* borrowed from the world; NULL: gone */
+    pshi_span *after;        /* borrowed from the world; NULL: gone */
+    size_t first, end;       /* its changes, among all */
 } pshi_touched;
 
 /** A world being made. */

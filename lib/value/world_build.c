@@ -70,25 +70,24 @@ static psh_status list_changes(const pshi_making *m, change *changes, psh_error 
 }
 
 static int has_partition(const pshi_span *s, const psh_partition *p) {
-    uint32_t low = 0, high = s ? s->count : 0, mid;
+    uint32_t low = 0, high = s ? s->block.count : 0, mid;
 
     while (low < high) {
         mid = low + (high - low) / 2;
-        if (pshi_partition_compare(&s->partitions[mid], p) < 0)
+        if (pshi_partition_compare(&pshi_span_partitions(s)[mid], p) < 0)
             low = mid + 1;
         else
             high = mid;
     }
-    return s && low < s->count && pshi_partition_compare(&s->partitions[low], p) == 0;
+    return s && low < s->block.count && pshi_partition_compare(&pshi_span_partitions(s)[low], p) == 0;
 }
 
 /* Id and replicas of one that goes. */
-static psh_status take_out(psh_world *w, change *c, const change *next) {
+static psh_status take_out(psh_world *w, const change *c) {
     psh_status st = pshi_radix_remove(w->env, &w->replicas, c->p->id);
 
     if (st == PSH_E_NOMEM)
         return st;
-    c->undone = next && pshi_partition_compare(c->p, next->p) == 0;
     return c->undone ? PSH_OK : pshi_radix_remove(w->env, &w->ids, c->p->id);
 }
 
@@ -102,22 +101,21 @@ static psh_status bring_in(psh_world *w, const change *c, size_t place, const ps
     return pshi_radix_put(w->env, &w->ids, &e);
 }
 
-static psh_status change_ids(
-    psh_world *w, change *changes, size_t first, size_t end, const pshi_span *before, psh_error *err) {
+static psh_status change_ids(psh_world *w, const change *changes, const pshi_touched *x, psh_error *err) {
     psh_status st = PSH_OK;
-    change *c;
+    const change *c;
     size_t i;
 
-    for (i = first; st == PSH_OK && i < end; i++) {
+    for (i = x->first; st == PSH_OK && i < x->end; i++) {
         c = &changes[i];
         if (c->removes) {
-            st = take_out(w, c, i + 1 < end ? c + 1 : NULL);
+            st = take_out(w, c);
             continue;
         }
-        if (i > first && !c[-1].removes && pshi_partition_compare(c[-1].p, c->p) == 0)
+        if (i > x->first && !c[-1].removes && pshi_partition_compare(c[-1].p, c->p) == 0)
             st = PSH_E_INVALID;
         else
-            st = bring_in(w, c, i - first, before);
+            st = bring_in(w, c, i - x->first, x->before);
         if (st == PSH_E_INVALID)
             return pshi_fail_at(err, st, "partitions", i, "two partitions have its id");
     }
@@ -145,7 +143,7 @@ static const psh_partition *merged(void *user, int again) {
     for (;;) {
         while (m->next < m->end && m->next->undone)
             m->next++;
-        old = m->before && m->at < m->before->count ? &m->before->partitions[m->at] : NULL;
+        old = m->before && m->at < m->before->block.count ? &pshi_span_partitions(m->before)[m->at] : NULL;
         c = m->next < m->end ? m->next : NULL;
         if (!old && !c)
             return NULL;
@@ -162,34 +160,40 @@ static const psh_partition *merged(void *user, int again) {
 /* Takes the reference over, also when it fails. NULL takes the span out. */
 static psh_status set_span(psh_world *w, const psh_partition *p, const pshi_span *before, pshi_span *after) {
     pshi_table_index *t = &w->tables[p->table];
-    pshi_radix_entry e = { pshi_interval_key(p->interval), { after }, after ? after->count : 0, 0 };
+    pshi_radix_entry e = { pshi_interval_key(p->interval), { NULL }, after ? after->block.count : 0, 0 };
     psh_status st;
 
     if (is_quarantine(p)) {
-        if (t->quarantined && pshi_ref_put(&t->quarantined->refs))
-            pshi_free(w->env, t->quarantined);
+        pshi_radix_block_put(w->env, t->quarantined ? &t->quarantined->block : NULL);
         t->quarantined = after;
         return PSH_OK;
     }
     if (!after)
         return before ? pshi_radix_remove(w->env, &t->spans, e.key) : PSH_OK;
+    e.value.block = &after->block;
     st = pshi_radix_put(w->env, &t->spans, &e);
     if (st != PSH_OK)
         pshi_free(w->env, after);
     return st;
 }
 
-static psh_status change_span(pshi_making *m, change *changes, size_t first, size_t end, psh_error *err) {
+/* What is taken out and put back is only replaced. */
+static void undo_removals(change *c, const change *end) {
+    for (; c + 1 < end; c++)
+        c->undone = c->removes && pshi_partition_compare(c->p, c[1].p) == 0;
+}
+
+/* The span of some changes, still without partitions. */
+static psh_status change_span(pshi_making *m, change *changes, size_t first, size_t end) {
     psh_world *w = m->world;
     const psh_partition *p = changes[first].p;
     const pshi_table_index *t = &w->tables[p->table];
     const pshi_span *before = is_quarantine(p) ? t->quarantined : pshi_table_span(t, p->interval);
     merge all = { before, changes + first, changes + end, NULL, 0 };
     pshi_span *after = NULL;
-    psh_status st = change_ids(w, changes, first, end, before, err);
+    psh_status st;
 
-    if (st != PSH_OK)
-        return st;
+    undo_removals(changes + first, changes + end);
     if (merged(&all, 1)) {
         after = pshi_span_create(w->env, merged, &all);
         if (!after)
@@ -198,8 +202,14 @@ static psh_status change_span(pshi_making *m, change *changes, size_t first, siz
     st = set_span(w, p, before, after);
     if (st == PSH_OK)
         m->touched[m->touched_count++] = (pshi_touched){
-            p->table, (uint32_t)is_quarantine(p), p->interval, before, after };
+            p->table, (uint32_t)is_quarantine(p), p->interval, before, after, first, end };
     return st;
+}
+
+static psh_status fill_span(psh_world *w, const change *changes, const pshi_touched *x) {
+    merge all = { x->before, changes + x->first, changes + x->end, NULL, 0 };
+
+    return x->after ? pshi_span_fill(w->env, x->after, merged, &all) : PSH_OK;
 }
 
 /* Where the numbers of each table's partitions begin. */
@@ -221,7 +231,7 @@ static psh_status fail_arc(
     const pshi_table_index *t = &w->tables[s->table];
     size_t before = t->partition_first + pshi_radix_rank(&t->spans, pshi_interval_key(s->interval));
 
-    return pshi_fail_at(err, PSH_E_INVALID, "partitions", before + (size_t)(p - s->partitions), text);
+    return pshi_fail_at(err, PSH_E_INVALID, "partitions", before + (size_t)(p - pshi_span_partitions(s)), text);
 }
 
 /* The owners of one interval cover the ring once. */
@@ -241,24 +251,31 @@ static psh_status check_arcs(const psh_world *w, const pshi_span *s, psh_error *
     return PSH_OK;
 }
 
+/* One thing after the other for all spans, not all things for one: so that what a search reads lies close together
+ * in memory when a whole world is made. */
 static psh_status change_spans(pshi_making *m, change *changes, size_t n, psh_error *err) {
+    psh_world *w = m->world;
     psh_status st = PSH_OK;
     size_t first, end, groups = 0, i;
 
     for (i = 0; i < n; i++)
         groups += i == 0 || !same_span(changes[i - 1].p, changes[i].p);
-    m->touched = pshi_calloc(m->world->env, groups, sizeof *m->touched);
+    m->touched = pshi_calloc(w->env, groups, sizeof *m->touched);
     if (!m->touched)
         return PSH_E_NOMEM;
     for (first = 0; st == PSH_OK && first < n; first = end) {
         for (end = first + 1; end < n && same_span(changes[first].p, changes[end].p);)
             end++;
-        st = change_span(m, changes, first, end, err);
+        st = change_span(m, changes, first, end);
     }
-    count_partitions(m->world);
+    count_partitions(w);
+    for (i = 0; st == PSH_OK && i < m->touched_count; i++)
+        st = change_ids(w, changes, &m->touched[i], err);
+    for (i = 0; st == PSH_OK && i < m->touched_count; i++)
+        st = fill_span(w, changes, &m->touched[i]);
     for (i = 0; st == PSH_OK && i < m->touched_count; i++)
         if (m->touched[i].after && !m->touched[i].quarantine)
-            st = check_arcs(m->world, m->touched[i].after, err);
+            st = check_arcs(w, m->touched[i].after, err);
     return st;
 }
 
@@ -291,7 +308,7 @@ static psh_status begin_tables(psh_world *w, const psh_world *base) {
             pshi_radix_share(&t->spans, &base->tables[i].spans);
             pshi_radix_share(&t->assignments, &base->tables[i].assignments);
             if (t->quarantined)
-                pshi_ref_get(&t->quarantined->refs);
+                pshi_ref_get(&t->quarantined->block.refs);
         }
         t->spans.blocks = t->assignments.blocks = 1;
         t->origin = table->interval_origin;

@@ -58,12 +58,12 @@ static psh_status diff_spans(const partition_diff *d, const pshi_span *before, c
     if (before == after)
         return PSH_OK;
     if (before) {
-        p.a = (const unsigned char *)before->partitions;
-        p.n = before->count;
+        p.a = before->block.more;
+        p.n = before->block.count;
     }
     if (after) {
-        p.b = (const unsigned char *)after->partitions;
-        p.k = after->count;
+        p.b = after->block.more;
+        p.k = after->block.count;
     }
     while (st == PSH_OK && next_pair(&p))
         if (differs(&p))
@@ -72,7 +72,7 @@ static psh_status diff_spans(const partition_diff *d, const pshi_span *before, c
 }
 
 static psh_status diff_entries(void *user, const pshi_radix_entry *before, const pshi_radix_entry *after) {
-    return diff_spans(user, before ? before->value.block : NULL, after ? after->value.block : NULL);
+    return diff_spans(user, before ? pshi_span_of(before) : NULL, after ? pshi_span_of(after) : NULL);
 }
 
 psh_status psh_world_diff(
@@ -158,14 +158,14 @@ static psh_status dump_partition(
     } while (0)
 
 static psh_status dump_copies(void *user, const pshi_radix_entry *before, const pshi_radix_entry *after) {
-    const pshi_copies *a = before ? before->value.block : NULL, *b = after ? after->value.block : NULL;
+    const pshi_copies *a = before ? pshi_copies_of(before) : NULL, *b = after ? pshi_copies_of(after) : NULL;
     pairing p = { .size = sizeof(psh_replica), .compare = pshi_replica_compare };
     pshi_writer *w = user;
 
     p.a = a ? (const unsigned char *)a->copies : NULL;
-    p.n = a ? a->count : 0;
+    p.n = a ? a->block.count : 0;
     p.b = b ? (const unsigned char *)b->copies : NULL;
-    p.k = b ? b->count : 0;
+    p.k = b ? b->block.count : 0;
     DUMP_PAIRS(w, p, psh_replica, pshi_replica_text);
     return w->status;
 }
@@ -177,14 +177,14 @@ static int compare_moves(const void *x, const void *y) {
 }
 
 static psh_status dump_moves(void *user, const pshi_radix_entry *before, const pshi_radix_entry *after) {
-    const pshi_moves *a = before ? before->value.block : NULL, *b = after ? after->value.block : NULL;
+    const pshi_moves *a = before ? pshi_moves_of(before) : NULL, *b = after ? pshi_moves_of(after) : NULL;
     pairing p = { .size = sizeof(psh_assignment), .compare = compare_moves };
     pshi_writer *w = user;
 
     p.a = a ? (const unsigned char *)a->moves : NULL;
-    p.n = a ? a->count : 0;
+    p.n = a ? a->block.count : 0;
     p.b = b ? (const unsigned char *)b->moves : NULL;
-    p.k = b ? b->count : 0;
+    p.k = b ? b->block.count : 0;
     DUMP_PAIRS(w, p, psh_assignment, pshi_assignment_text);
     return w->status;
 }

@@ -85,12 +85,13 @@ static psh_status change_copies(psh_world *w, const change *first, const change 
     to = pshi_alloc(w->env, sizeof *to + (count + (size_t)(end - first)) * sizeof to->copies[0]);
     if (!to)
         return PSH_E_NOMEM;
-    pshi_ref_init(&to->refs);
-    to->count = e.weight = (uint32_t)merge_copies(old, count, first, end, to->copies);
-    e.value.block = to;
-    if (to->count)
-        st = check_copies(w, to->copies, to->count, err);
-    if (st == PSH_OK && to->count && (st = pshi_radix_put(w->env, &w->replicas, &e)) == PSH_OK)
+    pshi_ref_init(&to->block.refs);
+    to->block.more = NULL;
+    to->block.count = e.weight = (uint32_t)merge_copies(old, count, first, end, to->copies);
+    e.value.block = &to->block;
+    if (e.weight)
+        st = check_copies(w, to->copies, e.weight, err);
+    if (st == PSH_OK && e.weight && (st = pshi_radix_put(w->env, &w->replicas, &e)) == PSH_OK)
         return PSH_OK;
     if (st == PSH_OK && count)
         st = pshi_radix_remove(w->env, &w->replicas, e.key);
@@ -109,8 +110,8 @@ static psh_status check_touched(const pshi_making *m, psh_error *err) {
 
     for (i = 0; i < m->touched_count && pshi_radix_keys(&w->replicas); i++) {
         s = m->touched[i].after;
-        for (k = 0; st == PSH_OK && s && k < s->count; k++) {
-            r = psh_world_replicas(w, s->partitions[k].id, &n);
+        for (k = 0; st == PSH_OK && s && k < s->block.count; k++) {
+            r = psh_world_replicas(w, pshi_span_partitions(s)[k].id, &n);
             if (n)
                 st = check_copies(w, r, n, err);
         }
@@ -187,9 +188,10 @@ static psh_status change_moves(psh_world *w, const psh_assignment *first, const 
     to = pshi_alloc(w->env, sizeof *to + (count + (size_t)(end - first)) * sizeof to->moves[0]);
     if (!to)
         return PSH_E_NOMEM;
-    pshi_ref_init(&to->refs);
-    to->count = e.weight = (uint32_t)merge_moves(old, count, first, end, to->moves);
-    e.value.block = to;
+    pshi_ref_init(&to->block.refs);
+    to->block.more = NULL;
+    to->block.count = e.weight = (uint32_t)merge_moves(old, count, first, end, to->moves);
+    e.value.block = &to->block;
     if (pshi_radix_put(w->env, &t->assignments, &e) == PSH_OK)
         return PSH_OK;
     pshi_free(w->env, to);

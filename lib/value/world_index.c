@@ -26,7 +26,7 @@ static const pshi_span *owned_beyond(const pshi_table_index *t, int64_t interval
         e = forward ? pshi_radix_ceil(&t->spans, key + 1) : pshi_radix_floor(&t->spans, key - 1);
         if (!e)
             return NULL;
-        s = e->value.block;
+        s = pshi_span_of(e);
         if (s->owner_count)
             return s;
     }
@@ -50,7 +50,7 @@ static void move_ends(pshi_table_index *t, const pshi_touched *x) {
 
 /* A quarantine counts when it can hold rows. Whole intervals, so that views without buckets are never cut. */
 static void use_quarantine(const psh_schema *s, pshi_table_index *t) {
-    const psh_partition *q = t->quarantined ? t->quarantined->partitions : NULL;
+    const psh_partition *q = t->quarantined ? pshi_span_partitions(t->quarantined) : NULL;
     int64_t first, last, id, unused;
 
     t->quarantine = NULL;
@@ -162,9 +162,9 @@ static int says_the_same(const pshi_touched *x) {
     if (!a || !b)
         return !a && !b;
     if (x->quarantine)
-        return a->partitions->state == b->partitions->state && a->time_from == b->time_from &&
+        return pshi_span_partitions(a)->state == pshi_span_partitions(b)->state && a->time_from == b->time_from &&
                a->time_to == b->time_to && a->last_position == b->last_position &&
-               !a->partitions->rows == !b->partitions->rows;
+               !pshi_span_partitions(a)->rows == !pshi_span_partitions(b)->rows;
     return !a->owner_count == !b->owner_count && a->active == b->active && a->last_position == b->last_position;
 }
 

@@ -6,7 +6,6 @@
 
 #include "base/env.h"
 #include "base/hash.h"
-#include "base/ref.h"
 #include "base/rng.h"
 #include "ds/radix.h"
 
@@ -14,7 +13,7 @@
 #define VERSIONS 6
 
 typedef struct block {
-    pshi_ref refs;
+    pshi_radix_block head;
     uint32_t number;
 } block;
 
@@ -54,12 +53,13 @@ static size_t place_of(const model *m, uint64_t key) {
 
 static psh_status put_one(psh_env *env, model *m, uint64_t key, uint32_t number, uint32_t weight) {
     block *b = pshi_alloc(env, sizeof *b);
-    pshi_radix_entry e = { key, { b }, weight, 0 };
+    pshi_radix_entry e = { key, { &b->head }, weight, 0 };
     psh_status st;
 
     if (!b)
         return PSH_E_NOMEM;
-    pshi_ref_init(&b->refs);
+    pshi_ref_init(&b->head.refs);
+    b->head.more = NULL;
     b->number = number;
     st = pshi_radix_put(env, &m->tree, &e);
     if (st != PSH_OK)
@@ -79,6 +79,10 @@ static void model_put(model *m, uint64_t key, uint32_t number, uint32_t weight) 
     m->e[i].weight = weight;
 }
 
+static const block *block_of(const pshi_radix_entry *e) {
+    return (const block *)(const void *)e->value.block;
+}
+
 static void check_entry(const pshi_radix_entry *e, const model *m, size_t i) {
     if (i >= m->n) {
         assert_null(e);
@@ -86,7 +90,7 @@ static void check_entry(const pshi_radix_entry *e, const model *m, size_t i) {
     }
     assert_non_null(e);
     assert_true(e->key == m->e[i].key && e->weight == m->e[i].weight);
-    assert_int_equal(((const block *)e->value.block)->number, m->e[i].number);
+    assert_int_equal(block_of(e)->number, m->e[i].number);
 }
 
 static void check_all(const model *m) {
@@ -131,7 +135,7 @@ typedef struct differences {
 } differences;
 
 static int entry_is(const pshi_radix_entry *e, const model *m, size_t i) {
-    return i < m->n && e->key == m->e[i].key && ((const block *)e->value.block)->number == m->e[i].number;
+    return i < m->n && e->key == m->e[i].key && block_of(e)->number == m->e[i].number;
 }
 
 static void skip_alike(differences *d) {
