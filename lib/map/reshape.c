@@ -504,7 +504,8 @@ static int is_merge_possible(const psh_map *m, const pshi_slot *left) {
     const pshi_slot *right = pshi_map_find(m, left->pending_source);
 
     return right && right->partner == left->p.id && !right->pending && !right->owed &&
-           right->p.state == left->p.state && right->p.table == left->p.table && right->p.interval == left->p.interval &&
+           right->p.state == left->p.state && right->p.table == left->p.table &&
+           right->p.interval == left->p.interval &&
            left->p.arc_last < right->p.arc_first && left->p.arc_last + 1 == right->p.arc_first;
 }
 
