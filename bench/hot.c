@@ -283,7 +283,7 @@ static double refreshed_ns(psh_reader *reader, int64_t n) {
     return (now_s() - begin) * 1e9 / (double)n;
 }
 
-/* From a world to the next with `changes` other states, published. The least of many: it is the work, not the wait. */
+/* From a world to the next with `changes` other states, published. The least of many: the work, not the wait. */
 static double publish_us(psh_env *env, psh_schema *schema, psh_worlds *worlds, int64_t days, int64_t changes) {
     int64_t rounds = 20 + 2000 / changes, round, i;
     double least = 1e9, begin, took;
@@ -329,7 +329,8 @@ static void bench_publish(psh_env *env, psh_schema *schema, int64_t days, const 
     must(psh_worlds_publish(worlds, w), "publish");
     psh_world_unref(w);
     (void)snprintf(name, sizeof name, "world_bytes_%s", size);
-    figure(name, (double)(after.bytes - before.bytes) / (double)(days * ARCS), "bytes", "a partition, 16 an interval");
+    figure(name, (double)(after.bytes - before.bytes) / (double)(days * ARCS), "bytes",
+        "a partition, 16 an interval");
     (void)snprintf(name, sizeof name, "publish_one_%s", size);
     figure(name, publish_us(env, schema, worlds, days, 1), "us", "one state changed");
     (void)snprintf(name, sizeof name, "publish_500_%s", size);

@@ -84,8 +84,8 @@ const psh_partition *pshi_span_locate(const pshi_span *s, uint64_t point) {
 
     if (!n)
         return NULL;
-    /* Owners leave no gap and do not overlap: the last that begins at or before the point holds it. Halves until two
-     * blocks are left, then counts; neither depends on how the comparisons end. */
+    /* Owners leave no gap and do not overlap: the last that begins at or before the point holds it. Halves until
+     * two blocks are left, then counts; neither depends on how the comparisons end. */
     for (; n > 2 * BLOCK; n -= half) {
         half = n / 2;
         a += a[half] <= point ? half : 0;

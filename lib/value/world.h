@@ -98,8 +98,8 @@ struct psh_world_draft {
 };
 
 /**
- * The partitions of one interval of a table, or its quarantine. Never changed, shared by worlds. What a search reads
- * stands apart from the partitions, so that the spans of a large world lie close together.
+ * The partitions of one interval of a table, or its quarantine. Never changed, shared by worlds. What a search
+ * reads stands apart from the partitions, so that the spans of a large world lie close together.
  */
 typedef struct pshi_span {
     pshi_radix_block block; /* count: partitions; more: the partitions, by (arc_first, id) */
@@ -117,7 +117,7 @@ typedef struct pshi_span {
 
 /** Gives partitions in order, one a call; NULL at the end. Starts over when `again` is not 0. */
 typedef const psh_partition *(*pshi_span_source)(void *user, int again);
-/** A span of what the source gives, one partition at least, but without them. @return with one reference, or NULL. */
+/** A span of what the source gives, one partition at least, still without them. @return one reference, or NULL. */
 pshi_span *pshi_span_create(psh_env *env, pshi_span_source source, void *user);
 /** Copies the partitions that it was created of. @return PSH_OK, PSH_E_NOMEM. */
 psh_status pshi_span_fill(psh_env *env, pshi_span *s, pshi_span_source source, void *user);

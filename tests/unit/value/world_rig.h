@@ -99,7 +99,8 @@ static int64_t width_of(const rig *r, uint32_t table, int64_t *origin) {
     return t.interval_ns;
 }
 
-static psh_partition arc_of(rig *r, uint32_t table, int64_t interval, uint64_t first, uint64_t last, uint32_t state) {
+static psh_partition arc_of(
+    rig *r, uint32_t table, int64_t interval, uint64_t first, uint64_t last, uint32_t state) {
     psh_partition p = { 0 };
     int64_t origin, width = width_of(r, table, &origin);
 
@@ -235,7 +236,8 @@ static psh_status lift_replica(rig *r) {
 }
 
 static psh_status set_replica(rig *r, const psh_partition *p) {
-    psh_replica c = { p->id, p->node + 1 + (uint32_t)below(&r->seed, 4), 0, 1 + (uint32_t)below(&r->seed, 2), 0, 0 };
+    psh_replica c = { p->id, p->node + 1 + (uint32_t)below(&r->seed, 4), 0, 1 + (uint32_t)below(&r->seed, 2), 0,
+                      0 };
     size_t i = 0;
 
     c.ready_at = c.state == PSH_REPLICA_READY ? 9 : PSH_TIME_NONE;

@@ -238,7 +238,7 @@ static void test_threads(void **state) {
 
 #define INTERVALS 300
 
-/* Of worlds made one of the other: in epoch e, the partition of interval e % INTERVALS has e rows, and none more. */
+/* Of worlds made one of the other: in epoch e, the partition of interval e % INTERVALS has e rows, none more. */
 static psh_partition interval_of_epoch(uint64_t epoch) {
     psh_partition p = { 0 };
 
