@@ -277,6 +277,7 @@ void sqlite_host_tables(sqlite_host *h, psh_storage *storage, psh_cdc *cdc, psh_
     cdc->acknowledge = cdc_acknowledge;
     if (!kv)
         return;
+    sqlite3_busy_timeout(h->db, 5000); /* keys are there for other processes too: commits wait for each other */
     memset(kv, 0, sizeof *kv);
     kv->struct_size = sizeof *kv;
     kv->version = PSH_KV_VERSION;

@@ -436,6 +436,20 @@ static void other_schemas_are_told(void **state) {
     s = share_of(t->env, other, &t->kv[1], "other");
     assert_int_equal(psh_share_catch_up(s, 0, &w, &err), PSH_E_UNSUPPORTED);
     assert_string_equal(err.field, "schema");
+    assert_ok(psh_share_resign(t->s[0], NOW, &err));
+    assert_ok(psh_share_lead(s, NOW, NULL, &err));
+    m.epoch++;
+    assert_int_equal(model_publish(&m, s, t->env, t->schema, NOW), PSH_E_INVALID);
+    psh_share_destroy(s);
+    /* Another object of the same schema will do. */
+    psh_schema_unref(other);
+    other = test_flights_schema(t->env);
+    s = share_of(t->env, other, &t->kv[1], "other");
+    assert_ok(psh_share_lead(s, NOW, NULL, &err));
+    assert_ok(model_publish(&m, s, t->env, t->schema, NOW));
+    assert_follows(t->s[2], &m, t->env, t->schema);
+    m.epoch++;
+    assert_ok(model_publish(&m, s, t->env, t->schema, NOW));
     psh_share_destroy(s);
     psh_schema_unref(other);
 }
