@@ -279,6 +279,7 @@ typedef struct pshi_making {
     const psh_world_draft *draft;
     pshi_touched *touched; /* in the order of partitions */
     size_t touched_count;
+    int same_parts; /* views and their parts are those of the base */
 } pshi_making;
 
 psh_status pshi_make_partitions(pshi_making *m, psh_error *err);
