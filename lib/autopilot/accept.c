@@ -25,7 +25,7 @@ typedef struct filter {
 
 /* Taking back what was never begun does no harm. */
 static void begin_failed(psh_autopilot *a, const psh_action *x, psh_status why, int64_t now) {
-    if (pshi_action_is_of_partition(x->want.kind))
+    if (!pshi_action_is_view(x->want.kind))
         psh_map_complete(a->parts.map, x, why, now);
     psh_tiers_complete(a->parts.tiers, x, why);
 }

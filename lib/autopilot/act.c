@@ -129,8 +129,8 @@ static psh_status action_ended(psh_autopilot *a, const psh_completion *c, int64_
     psh_status st = PSH_OK, ledger;
 
     pshi_audit_end(a, c);
-    if (pshi_action_is_of_partition(c->action.want.kind))
-        st = partition_ended(a, c, now);
+    if (!pshi_action_is_view(c->action.want.kind))
+        st = partition_ended(a, c, now); /* of a node, too: the map knows which are there */
     ledger = psh_tiers_complete(a->parts.tiers, &c->action, c->status);
     a->activated |= c->status == PSH_OK && changes_owners(&c->action.want);
     a->dirty = 1;
