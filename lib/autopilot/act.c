@@ -130,7 +130,7 @@ static psh_status action_ended(psh_autopilot *a, const psh_completion *c, int64_
 
     pshi_audit_end(a, c);
     if (!pshi_action_is_view(c->action.want.kind))
-        st = partition_ended(a, c, now); /* of a node, too: the map knows which are there */
+        st = partition_ended(a, c, now);
     ledger = psh_tiers_complete(a->parts.tiers, &c->action, c->status);
     a->activated |= c->status == PSH_OK && changes_owners(&c->action.want);
     a->dirty = 1;
