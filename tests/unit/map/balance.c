@@ -375,8 +375,8 @@ static void refused(fixture *f, const char *field) {
     psh_error err = { .struct_size = sizeof err };
     psh_balance *b = NULL;
 
-    assert_int_equal(psh_balance_create(f->env, NULL, f->m.item, f->m.items, sizeof *f->m.item, f->m.node, f->m.nodes,
-        sizeof *f->m.node, &b, &err), PSH_E_INVALID);
+    assert_int_equal(psh_balance_create(f->env, NULL, f->m.item, f->m.items, sizeof *f->m.item, f->m.node,
+        f->m.nodes, sizeof *f->m.node, &b, &err), PSH_E_INVALID);
     assert_null(b);
     assert_string_equal(err.field, field);
     f->m.items = 0; /* good ones again */
@@ -468,7 +468,8 @@ static psh_status under_failing_memory(psh_env *env, void *user) {
     psh_status st;
     model *m = user;
 
-    st = psh_balance_create(env, NULL, m->item, m->items, sizeof *m->item, m->node, m->nodes, sizeof *m->node, &b, NULL);
+    st = psh_balance_create(
+        env, NULL, m->item, m->items, sizeof *m->item, m->node, m->nodes, sizeof *m->node, &b, NULL);
     assert_true((st == PSH_OK) == (b != NULL));
     if (st == PSH_OK)
         st = psh_buffer_create(env, &text);
