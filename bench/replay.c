@@ -14,6 +14,7 @@ static const struct {
     const char *what;
 } parts[] = {
     { "requests", replay_requests, "node count over time for one load, minute by minute" },
+    { "sizing", replay_sizing, "capacity of each key and day, sized before the day" },
 };
 
 static void print_usage(FILE *to) {

@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +14,7 @@
 #define FINE 1000.0       /* loads that are not whole are counted in thousandths */
 #define SEED 20260101u
 #define DEFAULT_EVENT (2 * PSH_HOUR)
+#define PIECE (15 * PSH_MINUTE)
 
 static ahead *make_ahead(const ahead_source *s) {
     ahead *a = bench_alloc(1, sizeof *a);
@@ -83,10 +85,28 @@ static size_t find_column(const table *t, const char *const *names, size_t n) {
 #define FIND(t, ...) \
     find_column(t, (const char *const[]){ __VA_ARGS__ }, sizeof((const char *const[]){ __VA_ARGS__ }) / sizeof(char *))
 
+/* The calendar tells the hours of an event apart; what a match does lasts minutes. So a short one is told in pieces,
+ * each a kind of its own. Two at once of one kind are one. */
+static void announce_pieces(psh_forecaster *f, const bench_event *e, const char *path) {
+    int64_t width = e->to - e->from <= PSH_DAY ? PIECE : e->to - e->from, at;
+    bench_event piece = *e;
+    char name[128];
+    psh_status st;
+
+    for (at = e->from; at < e->to; at += width) {
+        snprintf(name, sizeof name, "%.80s %lld", e->name, (long long)((at - e->from) / width));
+        piece.name = name;
+        piece.from = at;
+        piece.to = at + width < e->to ? at + width : e->to;
+        st = bench_announce(f, &piece);
+        if (st != PSH_E_EXISTS)
+            bench_must(st, path, NULL);
+    }
+}
+
 static void announce(psh_forecaster *f, const ahead_source *s) {
     size_t from, to, name;
     bench_event e;
-    psh_status st;
     table t;
 
     table_open(&t, s->events, ',');
@@ -105,9 +125,7 @@ static void announce(psh_forecaster *f, const ahead_source *s) {
         e.to += s->margin;
         e.name = name == SIZE_MAX ? "event" : table_text(&t, name);
         e.key = NULL;
-        st = bench_announce(f, &e);
-        if (st != PSH_E_EXISTS) /* two at once, of one kind: once is enough */
-            bench_must(st, s->events, NULL);
+        announce_pieces(f, &e, s->events);
     }
     table_close(&t);
 }

@@ -22,6 +22,7 @@ enum {
     PSHI_CAP_REGRESSED,  /* forecast and recent load together; spread by level */
     PSHI_CAP_BY_DAY,     /* the same; spread by time of day */
     PSHI_CAP_OWN,        /* recent load and that of a day and a week before, no forecast; spread by level */
+    PSHI_CAP_OWN_BY_DAY, /* the same; spread by time of day */
     PSHI_CAP_FORECAST,   /* the forecast's mean; spread by level */
     PSHI_CAP_RECENT,     /* the mean of the latest steps; spread by level */
     PSHI_CAP_QUANTILES,  /* the forecast's quantiles as they are */

@@ -96,14 +96,16 @@ void pshi_cap_points(
     const psh_capacity *c, uint32_t ahead, const double *x, double point[PSHI_CAP_PREDICTORS],
     uint32_t class_of[PSHI_CAP_PREDICTORS]) {
     uint32_t i;
+    int by_day;
 
     point[PSHI_CAP_REGRESSED] = point[PSHI_CAP_BY_DAY] = pshi_cap_fit_at(&c->fit[0], x);
-    point[PSHI_CAP_OWN] = own_point(&c->fit[1], x);
+    point[PSHI_CAP_OWN] = point[PSHI_CAP_OWN_BY_DAY] = own_point(&c->fit[1], x);
     point[PSHI_CAP_FORECAST] = point[PSHI_CAP_QUANTILES] = x[1];
     point[PSHI_CAP_RECENT] = x[4];
     for (i = 0; i < PSHI_CAP_PREDICTORS; i++) {
         point[i] = fmin(fmax(point[i], log(SMALL)), 100);
-        class_of[i] = i == PSHI_CAP_BY_DAY ? day_class(c, ahead) : level_class(point[i]);
+        by_day = i == PSHI_CAP_BY_DAY || i == PSHI_CAP_OWN_BY_DAY;
+        class_of[i] = by_day ? day_class(c, ahead) : level_class(point[i]);
     }
 }
 
