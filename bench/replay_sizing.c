@@ -18,7 +18,8 @@
 #define LEVELS 26u
 #define MARGINS 31u
 #define WANTED 0.99
-#define PAST_WANTED 0.992 /* readiness that the past must show, to get WANTED */
+#define MISSES 0.005     /* aimed at: half of what WANTED allows, for what the next day changes */
+#define RATE 0.25        /* a day with twice those misses multiplies the chance left above the level by exp(-RATE) */
 
 enum { UP, NEAREST, ROUNDINGS };
 static const char *const rounding_names[ROUNDINGS] = { "up", "nearest" };
@@ -40,11 +41,10 @@ typedef struct sizing {
     size_t days, first;            /* first: day from which is judged */
     psh_forecaster *f;
     account level[ROUNDINGS][LEVELS]; /* by quantile */
-    account past[ROUNDINGS][LEVELS];  /* the same from practice on */
-    account chosen;                   /* the level that the past asked for */
+    account chosen, today;            /* the level that the past asked for: as judged, and on this day */
     account mean, weekday;            /* peers: mean of the latest 28 days, of the latest 4 same weekdays */
     account most[ROUNDINGS][MARGINS]; /* the largest of 4 weeks at this hour, times a margin */
-    uint32_t round_now, level_now;
+    double chance;                    /* left above the level now */
     int judged;
     double none;
 } sizing;
@@ -100,15 +100,21 @@ static double quantile_at(const psh_forecast_spec *s, uint32_t step, double leve
     return q[k - 1] + (q[k] - q[k - 1]) * (level - s->levels[k - 1]) / (s->levels[k] - s->levels[k - 1]);
 }
 
-static void charge_peers(sizing *z, size_t key, size_t at, double load) {
-    double sum = 0, most = 0, all = 0, one;
+static double largest(const sizing *z, size_t key, size_t at) {
+    double most = 0;
     uint32_t i;
 
-    for (i = 1; i <= WEEKS; i++) {
-        one = load_at(z, key, at - (size_t)i * 7 * DAY);
-        sum += one;
-        most = fmax(most, one);
-    }
+    for (i = 1; i <= WEEKS; i++)
+        most = fmax(most, load_at(z, key, at - (size_t)i * 7 * DAY));
+    return most;
+}
+
+static void charge_peers(sizing *z, size_t key, size_t at, double load) {
+    double sum = 0, most = largest(z, key, at), all = 0;
+    uint32_t i;
+
+    for (i = 1; i <= WEEKS; i++)
+        sum += load_at(z, key, at - (size_t)i * 7 * DAY);
     for (i = 1; i <= 7 * WEEKS; i++)
         all += load_at(z, key, at - (size_t)i * DAY);
     charge(&z->weekday, load, whole(MARGIN * sum / WEEKS, UP));
@@ -119,20 +125,20 @@ static void charge_peers(sizing *z, size_t key, size_t at, double load) {
     }
 }
 
-static void charge_levels(sizing *z, const psh_forecast_spec *s, uint32_t step, double load) {
+/* Without a forecast, e.g. of a key just met, as large as it ever was in the four weeks. */
+static void charge_levels(sizing *z, const psh_forecast_spec *s, uint32_t step, double load, double fallback) {
     double capacity;
     uint32_t i;
     int k;
 
+    capacity = whole(s ? quantile_at(s, step, 1 - z->chance) : fallback, UP);
+    charge(&z->today, load, capacity);
+    if (!z->judged)
+        return;
+    charge(&z->chosen, load, capacity);
     for (i = 0; i < LEVELS; i++)
-        for (k = 0; k < ROUNDINGS; k++) {
-            capacity = s ? whole(quantile_at(s, step, level_at(i)), k) : 0;
-            charge(&z->past[k][i], load, capacity);
-            if (z->judged)
-                charge(&z->level[k][i], load, capacity);
-            if (z->judged && (uint32_t)k == z->round_now && i == z->level_now)
-                charge(&z->chosen, load, capacity);
-        }
+        for (k = 0; k < ROUNDINGS; k++)
+            charge(&z->level[k][i], load, whole(s ? quantile_at(s, step, level_at(i)) : fallback, k));
 }
 
 static void judge_key(sizing *z, size_t key, size_t day) {
@@ -155,27 +161,20 @@ static void judge_key(sizing *z, size_t key, size_t day) {
     for (step = 0; step < steps; step++) {
         at = day * DAY + (size_t)step * z->span;
         load = load_at(z, key, at);
-        charge_levels(z, f && s.level_count ? &s : NULL, step, load);
+        charge_levels(z, f && s.level_count ? &s : NULL, step, load, largest(z, key, at));
         if (z->judged)
             charge_peers(z, key, at, load);
     }
     psh_forecast_unref(f);
 }
 
-/* Before each day: of what was ready enough so far, what lay idle least; nothing was: the most cautious. */
-static void choose_level(sizing *z) {
-    double least = HUGE_VAL;
-    uint32_t i, k;
+/* After each day, by its misses: Gibbs & Candes 2021, on the logarithm of the chance. */
+static void adapt(sizing *z) {
+    double misses = 1 - ready(&z->today);
 
-    z->round_now = UP;
-    z->level_now = LEVELS - 1;
-    for (k = 0; k < ROUNDINGS; k++)
-        for (i = 0; i < LEVELS; i++)
-            if (z->past[k][i].spans > 0 && ready(&z->past[k][i]) >= PAST_WANTED && over(&z->past[k][i]) < least) {
-                least = over(&z->past[k][i]);
-                z->round_now = k;
-                z->level_now = i;
-            }
+    z->chance *= exp(RATE * fmax(1 - misses / MISSES, -4));
+    z->chance = fmin(fmax(z->chance, 0.001), 0.5);
+    memset(&z->today, 0, sizeof z->today);
 }
 
 static void feed_day(sizing *z, size_t day) {
@@ -219,10 +218,11 @@ static void run(psh_env *env, sizing *z) {
     z->f = make_forecaster(env, schema, z);
     for (day = 0; day < z->days; day++) {
         z->judged = day >= z->first;
-        choose_level(z);
         for (key = 0; day + PRACTICE >= z->first && key < z->l->keys; key++)
             if (z->l->first[key] < day * DAY)
                 judge_key(z, key, day);
+        if (day + PRACTICE >= z->first)
+            adapt(z);
         feed_day(z, day);
     }
     psh_forecaster_destroy(z->f);
@@ -283,7 +283,7 @@ static void print_sizing(const sizing *z, const char *what, int frontier) {
     char name[64];
     uint32_t i;
 
-    print_account(what, &z->chosen, "each day the quantile that 99.2 % of the past asked for");
+    print_account(what, &z->chosen, "the quantile moves day by day with the misses, rounded up");
     if (z->span == DAY) {
         print_account("day_peer_mean", &z->mean, "mean of 28 days x 1.15, rounded up");
         print_account("day_peer_weekday", &z->weekday, "mean of 4 same weekdays x 1.15, rounded up");
@@ -291,7 +291,7 @@ static void print_sizing(const sizing *z, const char *what, int frontier) {
     for (i = 0; i < sizeof wanted / sizeof *wanted; i++)
         print_equal(z, what, wanted[i]);
     snprintf(name, sizeof name, "%s_no_forecast", what);
-    bench_figure(name, z->none, "count", "refused, sized 0");
+    bench_figure(name, z->none, "count", "refused, sized by the four-week maximum");
     if (frontier)
         print_frontier(z, what);
 }
@@ -302,6 +302,7 @@ static void size_spans(psh_env *env, const loads *l, uint32_t span, const char *
     z->l = l;
     z->span = span;
     z->days = l->hours / DAY;
+    z->chance = 1 - WANTED;
     z->first = z->days / 2 < DAYS ? z->days - z->days / 2 : z->days - DAYS;
     run(env, z);
     print_sizing(z, what, frontier);
