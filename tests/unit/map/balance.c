@@ -348,11 +348,11 @@ static void options_are_checked(void **state) {
     REFUSED(o.flags = 64, "flags", PSH_E_UNSUPPORTED);
     REFUSED(o.max_replicas = 2000, "max_replicas", PSH_E_INVALID);
     REFUSED(o.tolerance = -0.1, "tolerance", PSH_E_INVALID);
-    REFUSED(o.tolerance = NAN, "tolerance", PSH_E_INVALID);
+    REFUSED(o.tolerance = (double)NAN, "tolerance", PSH_E_INVALID);
     REFUSED(o.split_above = 0, "split_above", PSH_E_INVALID);
-    REFUSED(o.split_above = INFINITY, "split_above", PSH_E_INVALID);
+    REFUSED(o.split_above = (double)INFINITY, "split_above", PSH_E_INVALID);
     REFUSED(o.merge_below = 0.6, "merge_below", PSH_E_INVALID);
-    REFUSED(o.merge_below = NAN, "merge_below", PSH_E_INVALID);
+    REFUSED(o.merge_below = (double)NAN, "merge_below", PSH_E_INVALID);
     REFUSED(o.least_gain = 1e9, "least_gain", PSH_E_INVALID);
     REFUSED(o.struct_size = 3, "struct_size", PSH_E_INVALID);
 #undef REFUSED
@@ -402,13 +402,13 @@ static void bad_input_is_named_with_its_index(void **state) {
     refused(f, "items.next[2]");
     h->writes = -1;
     refused(f, "items.writes[2]");
-    h->writes = NAN;
+    h->writes = (double)NAN;
     refused(f, "items.writes[2]");
-    h->reads = INFINITY;
+    h->reads = (double)INFINITY;
     refused(f, "items.reads[2]");
     h->affinity = -1;
     refused(f, "items.affinity[2]");
-    h->keep_cost = NAN;
+    h->keep_cost = (double)NAN;
     refused(f, "items.keep_cost[2]");
     h->flags = 2;
     refused(f, "items.flags[2]");
@@ -436,7 +436,7 @@ static void bad_input_is_named_with_its_index(void **state) {
     refused(f, "nodes.flags[1]");
     f->m.node[2].capacity = 0;
     refused(f, "nodes.capacity[2]");
-    f->m.node[2].capacity = NAN;
+    f->m.node[2].capacity = (double)NAN;
     refused(f, "nodes.capacity[2]");
 }
 
