@@ -22,8 +22,8 @@ typedef struct psh_heat {
     uint32_t max_parts; /**< cuts at predicted quantiles can make that many parts; 0 or 1 = it cannot be split */
     uint32_t replicas;  /**< it has now for its load, beside the owner, <= 1024; copies for safety are not told */
     uint32_t flags;     /**< PSH_HEAT_* */
-    const uint32_t *replica_nodes; /**< NULL = nobody knows, and what they carry counts nowhere; else Shape
-                                    *   [replicas], distinct nodes, not the owner */
+    const uint32_t *replica_nodes; /**< Shape [replicas], distinct nodes, not the owner. NULL = nobody knows: what
+                                    *   they carry counts nowhere, and a copy may be planned where one stands */
 } psh_heat;
 
 #define PSH_NODE_LEAVING 1u /**< everything on it moves away; it takes nothing */

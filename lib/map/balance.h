@@ -16,9 +16,8 @@
 #define PSHI_BAL_PINNED 1u
 #define PSHI_BAL_MOVED 2u  /* placed or moved by this plan: stays there */
 #define PSHI_BAL_CUT 4u    /* parts of it went elsewhere */
-#define PSHI_BAL_COPIED 8u
+#define PSHI_BAL_COPIED 8u /* got a copy: what it has stays */
 #define PSHI_BAL_MERGED 16u
-#define PSHI_BAL_TOUCHED (PSHI_BAL_MOVED | PSHI_BAL_CUT | PSHI_BAL_COPIED | PSHI_BAL_MERGED)
 
 typedef struct pshi_bal_item {
     uint64_t id;

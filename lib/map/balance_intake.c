@@ -43,12 +43,12 @@ static int is_load(double x) {
 }
 
 static psh_heat heat_at(const intake *in, size_t i) {
-    psh_heat h;
+    psh_heat h = { .replica_nodes = NULL }; /* of a caller that has no such field */
 
     if (in->item_stride >= sizeof h) /* of a size known when compiled: copied in place */
         memcpy(&h, (const char *)in->items + i * in->item_stride, sizeof h);
     else
-        pshi_element(&h, sizeof h, in->items, in->item_stride, i);
+        pshi_element(&h, offsetof(psh_heat, replica_nodes), in->items, in->item_stride, i);
     return h;
 }
 

@@ -187,7 +187,6 @@ void pshi_bal_unreplicate(pshi_bal *p, uint32_t item, uint32_t from, uint32_t wh
         return;
     spend(p, s, 0);
     it->replicas--;
-    it->flags |= PSHI_BAL_COPIED;
     after = pshi_bal_own(it->writes, it->reads, it->replicas);
     if (from != PSH_NONE)
         forget_copy(p, it, from);

@@ -371,6 +371,38 @@ static void options_are_checked(void **state) {
     psh_balance_destroy(NULL);
 }
 
+/* A struct without the last field, and one with more than there is. */
+static void other_strides_are_read(void **state) {
+    fixture *f = *state;
+    const size_t strides[] = { offsetof(psh_heat, replica_nodes), sizeof(psh_heat) + 24 };
+    unsigned char *bytes = calloc(20, sizeof(psh_heat) + 24);
+    psh_balance *a, *b;
+    psh_balance_step x, y;
+    size_t i, k;
+
+    assert_non_null(bytes);
+    set_nodes(&f->m, 3);
+    for (i = 0; i < 20; i++)
+        (void)add(&f->m, 0, 1 + (double)i);
+    a = model_plan(f->env, &f->m, NULL);
+    assert_true(psh_balance_count(a) > 3);
+    for (k = 0; k < 2; k++) {
+        for (i = 0; i < 20; i++)
+            memcpy(bytes + i * strides[k], &f->m.item[i], k ? sizeof(psh_heat) : strides[0]);
+        assert_ok(psh_balance_create(f->env, NULL, (const psh_heat *)(void *)bytes, 20, strides[k], f->m.node, 3,
+            sizeof *f->m.node, &b, NULL));
+        assert_int_equal(psh_balance_count(a), psh_balance_count(b));
+        for (i = 0; i < psh_balance_count(a); i++) {
+            assert_ok(psh_balance_get(a, i, &x));
+            assert_ok(psh_balance_get(b, i, &y));
+            assert_memory_equal(&x, &y, sizeof x);
+        }
+        psh_balance_destroy(b);
+    }
+    psh_balance_destroy(a);
+    free(bytes);
+}
+
 static void refused(fixture *f, const char *field) {
     psh_error err = { .struct_size = sizeof err };
     psh_balance *b = NULL;
@@ -527,6 +559,7 @@ int main(void) {
         WITH(pinned_items_and_unwanted_kinds_are_left_alone),
         WITH(without_nodes_or_load_there_is_no_plan),
         WITH(options_are_checked),
+        WITH(other_strides_are_read),
         WITH(bad_input_is_named_with_its_index),
         WITH(failing_memory_leaves_nothing_behind),
         WITH(the_dump_tells_each_step_and_why),

@@ -253,7 +253,7 @@ static void plans_made_again_soon_find_nothing(void **state) {
      * Other steps are few: what moved may not move twice in a plan, nor may parts, so that something is left to do.
      * */
     assert_true(most <= 12);
-    assert_true(late * 5 <= first);
+    assert_true(late * 10 <= first);
 }
 
 static void balanced_loads_are_left_alone(void **state) {
@@ -400,7 +400,7 @@ static void the_order_of_the_input_does_not_count(void **state) {
 /* What came out when this was written, with gcc and clang, without optimisation and with -O3: a compiler, or an
  * option, that lets rounding decide shows here. What plans say changes with the planner: then so does this number.
  * */
-#define DIGEST UINT64_C(0xe6cbbb2d152c0e96)
+#define DIGEST UINT64_C(0xb933ca3bb6e45106)
 
 static uint64_t mixed(uint64_t digest, uint64_t x) {
     digest = (digest ^ x) * UINT64_C(0x9e3779b97f4a7c15);
