@@ -535,7 +535,7 @@ static void print(const contest *c, const char *trace_name) {
     snprintf(name, sizeof name, "%s_gap_closed", trace_name);
     snprintf(note, sizeof note, "from reactive to oracle, by ours; it followed %s in %.0f windows of %.0f",
         c->way[most].name, c->followed_for[most], c->judged);
-    bench_figure(name, (reactive - ours) / (reactive - oracle), "share", note);
+    bench_figure(name, reactive > oracle ? (reactive - ours) / (reactive - oracle) : 0, "share", note);
     snprintf(name, sizeof name, "%s_moved", trace_name);
     bench_figure(name, c->way[OURS].moved / c->judged, "share", "of the keys seen, a window, by ours");
 }
