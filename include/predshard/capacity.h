@@ -12,8 +12,8 @@ PSH_BEGIN_DECLS
  * from the forecast, from its quantiles, and from forecast and recent load together, each with the spread of its own
  * past errors, give the cheapest schedules by dynamic programming, first move taken and planned anew each step.
  * Beside them run reactive policies on the same past, a grid of headroom and window. All keep an account of what
- * following them would have cost; the cheapest of each side leads it, and the predictive side decides only while its
- * account stays below the reactive one's.
+ * following them would have cost; the cheapest of each side leads it, and the predictive side decides only while it
+ * saves against the reactive one by more than chance explains.
  *
  * Threads  Calls on one object must not overlap.
  * Repeat   Same options, same calls, same bytes.

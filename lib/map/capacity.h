@@ -87,6 +87,9 @@ struct psh_capacity {
     pshi_cap_errors *errors;         /* Shape [PSHI_CAP_PREDICTORS] */
     double cost[PSHI_CAP_POLICIES];  /* account of each policy, node-hours */
     double reactive_cost, predictive_cost; /* and of the two sides */
+    double saved, saved_square;      /* by the predictive side, in blocks of steps: sum, sum of squares */
+    double block;                    /* the block that is not full yet */
+    uint32_t block_steps;
     uint32_t is_predictive;          /* the predictive side decides */
     psh_capacity_decision last;
     double *work;                    /* Shape [horizon_steps + 2][cells]; what follows is scratch as well */
