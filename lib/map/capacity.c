@@ -128,6 +128,7 @@ psh_status psh_capacity_create(
         psh_capacity_destroy(c);
         return pshi_fail(err, PSH_E_NOMEM, "", psh_status_text(PSH_E_NOMEM));
     }
+    pshi_cap_prior(c);
     pshi_cap_fit_start(&c->fit[0], 1);
     pshi_cap_fit_start(&c->fit[1], 4);
     *out = c;

@@ -34,7 +34,7 @@ static void fill_errors(psh_capacity *c) {
 
     for (i = 0; i < PSHI_CAP_PREDICTORS; i++)
         for (k = 0; k <= PSHI_CAP_CLASSES; k++)
-            for (c->errors[i].total[k] = 0, b = 0; b < PSHI_CAP_BINS; b++) {
+            for (c->errors[i].total[k] = c->errors[i].fresh[k] = 0, b = 0; b < PSHI_CAP_BINS; b++) {
                 c->errors[i].bin[k][b] = uniform() < 0.2 ? uniform() : 0;
                 c->errors[i].total[k] += c->errors[i].bin[k][b];
             }
