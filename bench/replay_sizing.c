@@ -19,7 +19,7 @@
 #define MARGINS 31u
 #define WANTED 0.99
 #define MISSES 0.005     /* aimed at: half of what WANTED allows, for what the next day changes */
-#define RATE 0.25        /* a day with twice those misses multiplies the chance left above the level by exp(-RATE) */
+#define RATE 0.25        /* a day with twice those misses multiplies the chance above the level by exp(-RATE) */
 
 enum { UP, NEAREST, ROUNDINGS };
 static const char *const rounding_names[ROUNDINGS] = { "up", "nearest" };

@@ -43,7 +43,7 @@ typedef struct pshi_cap_fit {
     double p[PSHI_CAP_FEATURES * PSHI_CAP_FEATURES];
 } pshi_cap_fit;
 
-/** Past errors of one predictor: shares of steps, newer ones weighing more, by class; the last class is all of them. */
+/** Past errors of one predictor: shares of steps, newer ones weighing more, by class; the last class is all. */
 typedef struct pshi_cap_errors {
     double bin[PSHI_CAP_CLASSES + 1][PSHI_CAP_BINS];
     double total[PSHI_CAP_CLASSES + 1];

@@ -387,8 +387,8 @@ static void it_explains_itself(void **state) {
     assert_ok(psh_capacity_explain(c, b));
     assert_string_equal(
         psh_buffer_data(b),
-        "2 nodes at 2001-01-01T00:35:00Z, now 1: reactive, load 2.50, for up to 2.00; following predictions cost 0.00 "
-        "node-hours, the best reactive policy (0.80 times the largest load of 300 s) 0.00");
+        "2 nodes at 2001-01-01T00:35:00Z, now 1: reactive, load 2.50, for up to 2.00; following predictions cost "
+        "0.00 node-hours, the best reactive policy (0.80 times the largest load of 300 s) 0.00");
     psh_buffer_destroy(b);
     psh_capacity_destroy(c);
     psh_env_destroy(env);

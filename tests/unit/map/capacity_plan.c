@@ -49,12 +49,12 @@ static void random_view(pshi_cap_view *v) {
 }
 
 static double cost_of(const psh_capacity *c, const pshi_cap_task *t, const uint32_t *nodes) {
-    double sum = 0;
+    double sum = 0, minutes = 60 * pshi_cap_step_hours(c);
     uint32_t i, before = t->before;
 
     for (i = 0; i < t->steps; i++) {
         sum += nodes[i] * pshi_cap_step_hours(c) + c->o.move_cost * fabs((double)nodes[i] - before);
-        sum += t->price * c->o.violation_cost * 60 * pshi_cap_step_hours(c) * pshi_cap_above(c, &t->view[i], nodes[i]);
+        sum += t->price * c->o.violation_cost * minutes * pshi_cap_above(c, &t->view[i], nodes[i]);
         before = nodes[i];
     }
     return sum;
