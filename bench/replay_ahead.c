@@ -108,6 +108,11 @@ static void announce_pieces(psh_forecaster *f, const bench_event *e, const char 
     }
 }
 
+/* Without an end a date is its day. */
+static int64_t usual_length(const char *from) {
+    return strlen(from) <= 10 && strpbrk(from, "-/") ? PSH_DAY : DEFAULT_EVENT;
+}
+
 static void announce(psh_forecaster *f, const ahead_source *s) {
     size_t from, to, name;
     bench_event e;
@@ -122,7 +127,8 @@ static void announce(psh_forecaster *f, const ahead_source *s) {
         bench_die(BENCH_BAD_INPUT, "%s: its header must name a column from", s->events);
     while (table_next(&t)) {
         e.from = requests_time(table_text(&t, from), s->events, t.line);
-        e.to = to == SIZE_MAX ? e.from + DEFAULT_EVENT : requests_time(table_text(&t, to), s->events, t.line);
+        e.to = e.from + usual_length(table_text(&t, from));
+        e.to = to == SIZE_MAX ? e.to : requests_time(table_text(&t, to), s->events, t.line);
         if (e.from >= e.to)
             bench_die(BENCH_BAD_INPUT, "%s: line %zu: an event must end after it begins", s->events, t.line);
         e.from -= s->margin;

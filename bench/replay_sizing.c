@@ -256,9 +256,12 @@ static void print_equal(const sizing *z, const char *what, double wanted) {
     char name[64];
 
     snprintf(name, sizeof name, "%s_ready%g", what, 100 * wanted);
-    bench_figure_of("%s_over", name, ours, "share", "idle over load at this readiness, by quantile");
+    if (!isnan(ours))
+        bench_figure_of("%s_over", name, ours, "share", "idle over load at this readiness, by quantile");
+    if (isnan(peer)) /* no margin is ready so often */
+        return;
     bench_figure_of("%s_peer_over", name, peer, "share", "four-week maximum with the margin that gives it");
-    bench_figure_of("%s_ratio", name, ours / peer, "ratio", "");
+    bench_figure_of("%s_ratio", name, ours / peer, "ratio", "ours over the peer's");
 }
 
 static void print_frontier(const sizing *z, const char *what) {
@@ -290,6 +293,9 @@ static void print_sizing(const sizing *z, const char *what, int frontier) {
     }
     for (i = 0; i < sizeof wanted / sizeof *wanted; i++)
         print_equal(z, what, wanted[i]);
+    snprintf(name, sizeof name, "%s_peer_best_ready", what);
+    bench_figure(name, fmax(ready(&z->most[UP][MARGINS - 1]), ready(&z->most[NEAREST][MARGINS - 1])), "share",
+        "four times the four-week maximum");
     snprintf(name, sizeof name, "%s_no_forecast", what);
     bench_figure(name, z->none, "count", "refused, sized by the four-week maximum");
     if (frontier)
