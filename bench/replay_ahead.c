@@ -68,25 +68,29 @@ static psh_forecaster *make_forecaster(psh_env *env, psh_schema *schema, const a
     return f;
 }
 
-/* The first column of the header that has one of these names; SIZE_MAX: none. */
-static size_t find_column(const table *t, const char *const *names, size_t n) {
-    size_t i, k, c;
+static int is_name(const char *name, const char *wanted, size_t size) {
+    size_t i;
 
-    for (k = 0; k < n; k++)
-        for (i = 0; i < t->names; i++) {
-            for (c = 0; names[k][c] && tolower((unsigned char)t->name[i][c]) == names[k][c]; c++)
-                ;
-            if (!names[k][c] && !t->name[i][c])
+    for (i = 0; i < size && tolower((unsigned char)name[i]) == wanted[i]; i++)
+        ;
+    return i == size && !name[i];
+}
+
+/* The column of the header with the first of these names, which blanks part; SIZE_MAX: none. */
+static size_t find_column(const table *t, const char *names) {
+    size_t i, size;
+
+    for (; *names; names += size + (names[size] == ' ')) {
+        size = strcspn(names, " ");
+        for (i = 0; i < t->names; i++)
+            if (is_name(t->name[i], names, size))
                 return i;
-        }
+    }
     return SIZE_MAX;
 }
 
-#define FIND(t, ...) \
-    find_column(t, (const char *const[]){ __VA_ARGS__ }, sizeof((const char *const[]){ __VA_ARGS__ }) / sizeof(char *))
-
-/* The calendar tells the hours of an event apart; what a match does lasts minutes. So a short one is told in pieces,
- * each a kind of its own. Two at once of one kind are one. */
+/* The calendar tells the hours of an event apart; what a match does lasts minutes. So a short one is told in
+ * pieces, each a kind of its own. Two at once of one kind are one. */
 static void announce_pieces(psh_forecaster *f, const bench_event *e, const char *path) {
     int64_t width = e->to - e->from <= PSH_DAY ? PIECE : e->to - e->from, at;
     bench_event piece = *e;
@@ -104,6 +108,11 @@ static void announce_pieces(psh_forecaster *f, const bench_event *e, const char 
     }
 }
 
+/* Without an end a date is its day. */
+static int64_t usual_length(const char *from) {
+    return strlen(from) <= 10 && strpbrk(from, "-/") ? PSH_DAY : DEFAULT_EVENT;
+}
+
 static void announce(psh_forecaster *f, const ahead_source *s) {
     size_t from, to, name;
     bench_event e;
@@ -111,14 +120,15 @@ static void announce(psh_forecaster *f, const ahead_source *s) {
 
     table_open(&t, s->events, ',');
     table_header(&t);
-    from = FIND(&t, "from", "start", "begin", "kickoff", "time", "minute", "timestamp", "date");
-    to = FIND(&t, "to", "end", "until", "stop");
-    name = FIND(&t, "name", "kind", "event", "label", "type");
+    from = find_column(&t, "from start begin kickoff time minute timestamp date");
+    to = find_column(&t, "to end until stop");
+    name = find_column(&t, "name kind event label type");
     if (from == SIZE_MAX)
         bench_die(BENCH_BAD_INPUT, "%s: its header must name a column from", s->events);
     while (table_next(&t)) {
         e.from = requests_time(table_text(&t, from), s->events, t.line);
-        e.to = to == SIZE_MAX ? e.from + DEFAULT_EVENT : requests_time(table_text(&t, to), s->events, t.line);
+        e.to = e.from + usual_length(table_text(&t, from));
+        e.to = to == SIZE_MAX ? e.to : requests_time(table_text(&t, to), s->events, t.line);
         if (e.from >= e.to)
             bench_die(BENCH_BAD_INPUT, "%s: line %zu: an event must end after it begins", s->events, t.line);
         e.from -= s->margin;

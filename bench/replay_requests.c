@@ -231,12 +231,12 @@ static void foresee(psh_env *env, experiment *x, const char *events, uint32_t ma
 }
 
 static void print_trace(const experiment *x, double forecast_s) {
-    double train = (double)x->first * STEP / 1440;
+    double train = (double)x->first * STEP / 1440, peak = peak_of(x, x->first, x->steps) / x->capacity;
 
     bench_figure("minutes", (double)x->r.minutes, "count", "of the trace, gaps filled");
     bench_figure("train_days", train, "days", "the first quarter, at most 28: costs count behind it");
     bench_figure("node_capacity", x->capacity, "per minute", "a tenth of the training part's largest minute");
-    bench_figure("peak_nodes", peak_of(x, x->first, x->steps) / x->capacity, "nodes", "of the largest minute judged");
+    bench_figure("peak_nodes", peak, "nodes", "of the largest minute judged");
     bench_figure("forecast_s", forecast_s, "s", "all forecasts, feeding included, wall");
 }
 

@@ -16,10 +16,11 @@
 #define PRACTICE 28u     /* days before, on which the first level is chosen */
 #define MARGIN 1.15
 #define LEVELS 26u
+#define SAMPLES 8u
 #define MARGINS 31u
 #define WANTED 0.99
-#define MISSES 0.005     /* aimed at: half of what WANTED allows, for what the next day changes */
-#define RATE 0.25        /* a day with twice those misses multiplies the chance left above the level by exp(-RATE) */
+#define MISSES 0.0033    /* aimed at: a third of what WANTED allows, for what the next day changes */
+#define RATE 0.25        /* a day with twice those misses multiplies the chance above the level by exp(-RATE) */
 
 enum { UP, NEAREST, ROUNDINGS };
 static const char *const rounding_names[ROUNDINGS] = { "up", "nearest" };
@@ -40,7 +41,8 @@ typedef struct sizing {
     uint32_t span;                 /* hours that one reservation holds for: 24 or 1 */
     size_t days, first;            /* first: day from which is judged */
     psh_forecaster *f;
-    account level[ROUNDINGS][LEVELS]; /* by quantile */
+    account level[ROUNDINGS][LEVELS]; /* by the mean of the forecast's quantile and of eight weeks' */
+    account alone[ROUNDINGS][LEVELS]; /* by the forecast's quantile alone */
     account chosen, today;            /* the level that the past asked for: as judged, and on this day */
     account mean, weekday;            /* peers: mean of the latest 28 days, of the latest 4 same weekdays */
     account most[ROUNDINGS][MARGINS]; /* the largest of 4 weeks at this hour, times a margin */
@@ -125,20 +127,65 @@ static void charge_peers(sizing *z, size_t key, size_t at, double load) {
     }
 }
 
-/* Without a forecast, e.g. of a key just met, as large as it ever was in the four weeks. */
-static void charge_levels(sizing *z, const psh_forecast_spec *s, uint32_t step, double load, double fallback) {
-    double capacity;
+static int by_size(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return x < y ? -1 : x > y;
+}
+
+/* Loads of the latest weeks at this hour of the week, ascending. */
+static uint32_t look_back(const sizing *z, size_t key, size_t at, double past[SAMPLES]) {
+    uint32_t n = 0;
+
+    while (n < SAMPLES && (size_t)(n + 1) * 7 * DAY <= at) {
+        past[n] = load_at(z, key, at - (size_t)(n + 1) * 7 * DAY);
+        n++;
+    }
+    qsort(past, n, sizeof *past, by_size);
+    return n;
+}
+
+/* Straight between order statistics. */
+static double sample_at(const double *past, uint32_t n, double level) {
+    double at = level * (n - 1);
+    uint32_t i = (uint32_t)at;
+
+    return i + 1 < n ? past[i] + (past[i + 1] - past[i]) * (at - i) : past[n - 1];
+}
+
+/* What is known of one key and span before its day. */
+typedef struct evidence {
+    const psh_forecast_spec *s; /* NULL: no forecast, e.g. of a key just met: as large as ever in four weeks */
+    uint32_t step;
+    double past[SAMPLES];
+    uint32_t n;
+    double fallback;
+} evidence;
+
+static double forecast_at(const evidence *e, double level) {
+    return e->s ? quantile_at(e->s, e->step, level) : e->fallback;
+}
+
+/* The mean of both quantiles: Lichtendahl, Grushka-Cockayne & Winkler 2013, "Is it better to average probabilities or
+ * quantiles?" */
+static double pooled_at(const evidence *e, double level) {
+    return e->n ? 0.5 * (forecast_at(e, level) + sample_at(e->past, e->n, level)) : forecast_at(e, level);
+}
+
+static void charge_levels(sizing *z, const evidence *e, double load) {
+    double capacity = whole(pooled_at(e, 1 - z->chance), UP);
     uint32_t i;
     int k;
 
-    capacity = whole(s ? quantile_at(s, step, 1 - z->chance) : fallback, UP);
     charge(&z->today, load, capacity);
     if (!z->judged)
         return;
     charge(&z->chosen, load, capacity);
     for (i = 0; i < LEVELS; i++)
-        for (k = 0; k < ROUNDINGS; k++)
-            charge(&z->level[k][i], load, whole(s ? quantile_at(s, step, level_at(i)) : fallback, k));
+        for (k = 0; k < ROUNDINGS; k++) {
+            charge(&z->level[k][i], load, whole(pooled_at(e, level_at(i)), k));
+            charge(&z->alone[k][i], load, whole(forecast_at(e, level_at(i)), k));
+        }
 }
 
 static void judge_key(sizing *z, size_t key, size_t day) {
@@ -148,6 +195,7 @@ static void judge_key(sizing *z, size_t key, size_t day) {
     psh_error err = { sizeof err };
     psh_forecast *f = NULL;
     psh_status st;
+    evidence e;
     double load;
     size_t at;
 
@@ -161,7 +209,11 @@ static void judge_key(sizing *z, size_t key, size_t day) {
     for (step = 0; step < steps; step++) {
         at = day * DAY + (size_t)step * z->span;
         load = load_at(z, key, at);
-        charge_levels(z, f && s.level_count ? &s : NULL, step, load, largest(z, key, at));
+        e.s = f && s.level_count ? &s : NULL;
+        e.step = step;
+        e.n = look_back(z, key, at, e.past);
+        e.fallback = largest(z, key, at);
+        charge_levels(z, &e, load);
         if (z->judged)
             charge_peers(z, key, at, load);
     }
@@ -250,15 +302,25 @@ static double over_at(const account *a, uint32_t n, double wanted) {
     return over(&a[i - 1]) + (over(&a[i]) - over(&a[i - 1])) * (wanted - low) / (high - low);
 }
 
+static double better(const account a[ROUNDINGS][LEVELS], double wanted) {
+    return fmin(over_at(a[UP], LEVELS, wanted), over_at(a[NEAREST], LEVELS, wanted));
+}
+
+/* A figure that no point of its frontier reaches is left out. */
 static void print_equal(const sizing *z, const char *what, double wanted) {
-    double ours = fmin(over_at(z->level[UP], LEVELS, wanted), over_at(z->level[NEAREST], LEVELS, wanted));
     double peer = fmin(over_at(z->most[UP], MARGINS, wanted), over_at(z->most[NEAREST], MARGINS, wanted));
+    double ours = better(z->level, wanted), alone = better(z->alone, wanted);
     char name[64];
 
     snprintf(name, sizeof name, "%s_ready%g", what, 100 * wanted);
-    bench_figure_of("%s_over", name, ours, "share", "idle over load at this readiness, by quantile");
-    bench_figure_of("%s_peer_over", name, peer, "share", "four-week maximum with the margin that gives it");
-    bench_figure_of("%s_ratio", name, ours / peer, "ratio", "");
+    if (!isnan(ours))
+        bench_figure_of("%s_over", name, ours, "share", "idle over load at this readiness, by quantile");
+    if (!isnan(alone))
+        bench_figure_of("%s_alone_over", name, alone, "share", "by the forecast's quantile alone");
+    if (!isnan(peer))
+        bench_figure_of("%s_peer_over", name, peer, "share", "four-week maximum with the margin that gives it");
+    if (!isnan(peer) && !isnan(ours))
+        bench_figure_of("%s_ratio", name, ours / peer, "ratio", "ours over the peer's");
 }
 
 static void print_frontier(const sizing *z, const char *what) {
@@ -290,6 +352,9 @@ static void print_sizing(const sizing *z, const char *what, int frontier) {
     }
     for (i = 0; i < sizeof wanted / sizeof *wanted; i++)
         print_equal(z, what, wanted[i]);
+    snprintf(name, sizeof name, "%s_peer_best_ready", what);
+    bench_figure(name, fmax(ready(&z->most[UP][MARGINS - 1]), ready(&z->most[NEAREST][MARGINS - 1])), "share",
+        "four times the four-week maximum");
     snprintf(name, sizeof name, "%s_no_forecast", what);
     bench_figure(name, z->none, "count", "refused, sized by the four-week maximum");
     if (frontier)

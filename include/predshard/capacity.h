@@ -7,13 +7,13 @@
 PSH_BEGIN_DECLS
 
 /**
- * Plans node counts over time for one load. A change has a duration: what is ordered now is there lead_ns later. Each
- * step costs its nodes, and violation_cost where the load is above what they carry. Several predictions of the load,
- * from the forecast, from its quantiles, and from forecast and recent load together, each with the spread of its own
- * past errors, give the cheapest schedules by dynamic programming, first move taken and planned anew each step.
- * Beside them run reactive policies on the same past, a grid of headroom and window. All keep an account of what
- * following them would have cost; the cheapest of each side leads it, and the predictive side decides only while its
- * account stays below the reactive one's.
+ * Plans node counts over time for one load. A change has a duration: what is ordered now is there lead_ns later.
+ * Each step costs its nodes, and violation_cost where the load is above what they carry. Several predictions of the
+ * load, from the forecast, from its quantiles, and from forecast and recent load together, each with the spread of
+ * its own past errors, give the cheapest schedules by dynamic programming, first move taken and planned anew each
+ * step. Beside them run reactive policies on the same past, a grid of headroom and window. All keep an account of
+ * what following them would have cost; the cheapest of each side leads it, and the predictive side decides only
+ * while it saves against the reactive one by more than chance explains.
  *
  * Threads  Calls on one object must not overlap.
  * Repeat   Same options, same calls, same bytes.
@@ -61,7 +61,7 @@ PSH_API psh_status psh_capacity_observe(psh_capacity *c, int64_t time, double lo
 PSH_API psh_status psh_capacity_observe_parts(psh_capacity *c, int64_t time, const double *load, size_t n);
 
 #define PSH_CAPACITY_PREDICTIVE 1 /**< a plan from forecast and recent load decided */
-#define PSH_CAPACITY_REACTIVE 2   /**< no forecast, or it has not earned its keep: the best reactive policy decided */
+#define PSH_CAPACITY_REACTIVE 2   /**< no forecast, or not worth its keep: the best reactive policy decided */
 
 typedef struct psh_capacity_decision {
     uint32_t struct_size;
@@ -80,8 +80,8 @@ typedef struct psh_capacity_decision {
 /**
  * What to order now. Call once a step, after observe; again in the same step it replaces the order.
  * @param now       at or after the end of the step observed last
- * @param forecast  of the load, in the same units and steps, from the step on that follows the one observed last, and
- *                  beyond lead_ns (a shorter one counts as none); NULL if there is none: then a reactive policy decides
+ * @param forecast  of the load, in the same units and steps, from the step on that follows the one observed last,
+ *                  and beyond lead_ns (a shorter one counts as none); NULL if there is none: a reactive one decides
  * @param schedule  NULL, or Shape [horizon_steps]: receives the planned nodes of each step from there on
  * @return PSH_OK, PSH_E_INVALID (a forecast of other steps), PSH_E_TIME.
  */

@@ -15,7 +15,9 @@
 #define MOST_CELLS 512u
 #define MOST_WORK ((uint32_t)1 << 18) /* cells of a plan, all steps together */
 #define MARGIN_STEPS 64u              /* of history beyond a week */
-#define BAND 0.005                    /* share of the cost by which an account must lead, to take over or be left */
+#define BLOCK_LEADS 8u                /* lead times over which a difference is summed, so that sums hardly depend */
+#define TAKE_OVER 1.5                 /* standard errors by which predictions must be cheaper, to decide */
+#define STEP_BACK 0.3                 /* and below which they do no longer */
 
 static const psh_capacity_options DEFAULTS = {
     .struct_size = sizeof(psh_capacity_options),
@@ -126,6 +128,7 @@ psh_status psh_capacity_create(
         psh_capacity_destroy(c);
         return pshi_fail(err, PSH_E_NOMEM, "", psh_status_text(PSH_E_NOMEM));
     }
+    pshi_cap_prior(c);
     pshi_cap_fit_start(&c->fit[0], 1);
     pshi_cap_fit_start(&c->fit[1], 4);
     *out = c;
@@ -160,22 +163,41 @@ static double move_cost(const psh_capacity *c, uint32_t from, uint32_t to) {
     return c->o.move_cost * (from < to ? to - from : from - to);
 }
 
+/* A test of the mean of differences: hysteresis keeps a tie from going to and fro. Squares of what is under the
+ * resolution of the costs are no evidence. */
+static void guard(psh_capacity *c, double saved) {
+    uint32_t steps = BLOCK_LEADS * (c->lead_steps > 2 ? c->lead_steps : 2);
+    double keep, error;
+
+    c->block += saved;
+    if (++c->block_steps < steps)
+        return;
+    keep = pow(c->keep, steps);
+    c->saved = c->saved * keep + c->block;
+    c->saved_square = c->saved_square * keep + c->block * c->block;
+    c->block = 0;
+    c->block_steps = 0;
+    error = sqrt(c->saved_square) + 1e-9 * c->reactive_cost;
+    if (c->saved > TAKE_OVER * error)
+        c->is_predictive = 1;
+    else if (c->saved < STEP_BACK * error)
+        c->is_predictive = 0;
+}
+
 /* Adds the step to all accounts: each policy pays for its own nodes and moves. */
 static void judge(psh_capacity *c, const pshi_cap_slot *s, const double *part, size_t n) {
     const pshi_cap_slot *was = c->now.set ? &c->now : s;
+    double paid[2];
     uint32_t i;
 
     for (i = 0; i < PSHI_CAP_POLICIES; i++)
         c->cost[i] = c->cost[i] * c->keep + step_cost(c, s->order[i], part, n) +
                      move_cost(c, was->order[i], s->order[i]);
-    c->reactive_cost = c->reactive_cost * c->keep + step_cost(c, s->reactive, part, n) +
-                       move_cost(c, was->reactive, s->reactive);
-    c->predictive_cost = c->predictive_cost * c->keep + step_cost(c, s->predictive, part, n) +
-                         move_cost(c, was->predictive, s->predictive);
-    if (c->predictive_cost < c->reactive_cost * (1 - BAND))
-        c->is_predictive = 1;
-    else if (c->predictive_cost > c->reactive_cost * (1 + BAND))
-        c->is_predictive = 0;
+    paid[0] = step_cost(c, s->reactive, part, n) + move_cost(c, was->reactive, s->reactive);
+    paid[1] = step_cost(c, s->predictive, part, n) + move_cost(c, was->predictive, s->predictive);
+    c->reactive_cost = c->reactive_cost * c->keep + paid[0];
+    c->predictive_cost = c->predictive_cost * c->keep + paid[1];
+    guard(c, paid[0] - paid[1]);
 }
 
 /* One step: whole and largest are its load and n times its largest part, over node_load. */

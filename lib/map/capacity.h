@@ -43,11 +43,12 @@ typedef struct pshi_cap_fit {
     double p[PSHI_CAP_FEATURES * PSHI_CAP_FEATURES];
 } pshi_cap_fit;
 
-/** Past errors of one predictor: shares of steps, newer ones weighing more, by class; the last class is all of them. */
+/** Past errors of one predictor: shares of steps, newer ones weighing more, by class; the last class is all. */
 typedef struct pshi_cap_errors {
     double bin[PSHI_CAP_CLASSES + 1][PSHI_CAP_BINS];
     double total[PSHI_CAP_CLASSES + 1];
     double tail[PSHI_CAP_CLASSES + 1][PSHI_CAP_BINS + 1]; /* sums of a bin and all after it: pshi_cap_refresh */
+    uint32_t fresh[PSHI_CAP_CLASSES + 1];                 /* 1: its tail is right */
 } pshi_cap_errors;
 
 /** What was said and ordered for one step before it began. */
@@ -85,8 +86,12 @@ struct psh_capacity {
     pshi_cap_slot now;               /* of the step that is running; set = 0 until orders took effect */
     pshi_cap_fit fit[2];             /* with forecast, without */
     pshi_cap_errors *errors;         /* Shape [PSHI_CAP_PREDICTORS] */
+    double prior[PSHI_CAP_BINS + 1]; /* share above an error before any was seen, by bin */
     double cost[PSHI_CAP_POLICIES];  /* account of each policy, node-hours */
     double reactive_cost, predictive_cost; /* and of the two sides */
+    double saved, saved_square;      /* by the predictive side, in blocks of steps: sum, sum of squares */
+    double block;                    /* the block that is not full yet */
+    uint32_t block_steps;
     uint32_t is_predictive;          /* the predictive side decides */
     psh_capacity_decision last;
     double *work;                    /* Shape [horizon_steps + 2][cells]; what follows is scratch as well */
@@ -124,6 +129,8 @@ void pshi_cap_features(const psh_capacity *c, uint32_t ahead, const double *mean
 void pshi_cap_points(
     const psh_capacity *c, uint32_t ahead, const double *x, double point[PSHI_CAP_PREDICTORS],
     uint32_t class_of[PSHI_CAP_PREDICTORS]);
+/** Fills c->prior. */
+void pshi_cap_prior(psh_capacity *c);
 /** Counts what came against what was said. @param part  Shape [n], n times their loads over node_load */
 void pshi_cap_learn(psh_capacity *c, const pshi_cap_slot *s, const double *part, size_t n);
 /** Makes tails of errors, which pshi_cap_above and what uses it need. */

@@ -207,6 +207,20 @@ psh_status psh_capacity_decide(
     return pshi_struct_out(out, &c->last, sizeof c->last);
 }
 
+/* For people: two digits behind the point. */
+static void text_hundredths(pshi_writer *w, double x) {
+    uint64_t whole;
+
+    if (!(x < 1e15)) {
+        pshi_text_f64(w, x);
+        return;
+    }
+    whole = (uint64_t)(x * 100 + 0.5);
+    pshi_text_u64(w, whole / 100);
+    pshi_text(w, whole % 100 < 10 ? ".0" : ".");
+    pshi_text_u64(w, whole % 100);
+}
+
 psh_status psh_capacity_explain(const psh_capacity *c, psh_buffer *out) {
     const psh_capacity_decision *d;
     pshi_writer w;
@@ -225,16 +239,16 @@ psh_status psh_capacity_explain(const psh_capacity *c, psh_buffer *out) {
     pshi_text(&w, ", now ");
     pshi_text_u64(&w, d->nodes_now);
     pshi_text(&w, d->policy == PSH_CAPACITY_PREDICTIVE ? ": predicted load " : ": reactive, load ");
-    pshi_text_f64(&w, d->expected_load);
+    text_hundredths(&w, d->expected_load);
     pshi_text(&w, ", for up to ");
-    pshi_text_f64(&w, d->upper_load);
+    text_hundredths(&w, d->upper_load);
     pshi_text(&w, "; following predictions cost ");
-    pshi_text_f64(&w, d->predictive_cost);
+    text_hundredths(&w, d->predictive_cost);
     pshi_text(&w, " node-hours, the best reactive policy (");
-    pshi_text_f64(&w, d->reactive_margin);
+    text_hundredths(&w, d->reactive_margin);
     pshi_text(&w, " times the largest load of ");
     pshi_text_u64(&w, (uint64_t)(d->reactive_window / PSH_SECOND));
     pshi_text(&w, " s) ");
-    pshi_text_f64(&w, d->reactive_cost);
+    text_hundredths(&w, d->reactive_cost);
     return pshi_write_end(&w);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Recursive least squares with exponential forgetting: Ljung & Soderstrom 1983, section 2.6. */
+/* Recursive least squares with exponential forgetting: Ljung & Soderstrom 1983, chapter 2. */
 #include <math.h>
 #include <string.h>
 

@@ -44,16 +44,37 @@ static uint32_t nodes_at(const psh_capacity *c, const range *r, uint32_t cell) {
     return n < c->o.max_nodes ? (uint32_t)n : c->o.max_nodes;
 }
 
+static double expected_cost(const psh_capacity *c, const pshi_cap_task *t, uint32_t step, uint32_t nodes) {
+    double hours = pshi_cap_step_hours(c);
+
+    return nodes * hours + t->price * c->o.violation_cost * 60 * hours * pshi_cap_above(c, &t->view[step], nodes);
+}
+
 /* Adds what each count costs in one step. */
 static void add_step(
     const psh_capacity *c, const pshi_cap_task *t, const range *r, uint32_t step, double *cost) {
-    double hours = pshi_cap_step_hours(c), minutes = 60 * hours;
-    uint32_t k, n;
+    uint32_t k;
+
+    for (k = 0; k < r->cells; k++)
+        cost[k] += expected_cost(c, t, step, nodes_at(c, r, k));
+}
+
+/* One step alone, moves free: more nodes than the best costs in all need not be looked at. */
+static uint32_t cheapest(const psh_capacity *c, const pshi_cap_task *t, const range *r) {
+    double hours = pshi_cap_step_hours(c), best = HUGE_VAL, here;
+    uint32_t k, n, chosen = r->low;
 
     for (k = 0; k < r->cells; k++) {
         n = nodes_at(c, r, k);
-        cost[k] += n * hours + t->price * c->o.violation_cost * minutes * pshi_cap_above(c, &t->view[step], n);
+        if (n * hours >= best)
+            break;
+        here = expected_cost(c, t, 0, n);
+        if (here < best) {
+            best = here;
+            chosen = n;
+        }
     }
+    return chosen;
 }
 
 /* cost[k] becomes the least over m of cost[m] + the move from k to m: two sweeps, since moves cost their length. */
@@ -88,6 +109,10 @@ void pshi_cap_plan(const psh_capacity *c, const pshi_cap_task *t, uint32_t *sche
     uint32_t i, k, before = t->before;
     double *row, *after;
 
+    if (t->steps == 1 && !(c->o.move_cost > 0)) {
+        schedule[0] = cheapest(c, t, &r);
+        return;
+    }
     for (i = t->steps; i-- > 0;) { /* row i: cost from step i on, by the count in step i */
         row = c->work + (size_t)i * c->cells;
         after = row + c->cells;

@@ -134,6 +134,7 @@ static void count_step(
     uint32_t bin;
     size_t k;
 
+    e->fresh[s->class_of[i]] = e->fresh[PSHI_CAP_CLASSES] = 0;
     fade(e->bin[s->class_of[i]], &e->total[s->class_of[i]], c->keep_fit);
     fade(e->bin[PSHI_CAP_CLASSES], &e->total[PSHI_CAP_CLASSES], c->keep_fit);
     for (k = 0; k < n; k++) {
@@ -174,11 +175,18 @@ static double quantiles_above(const pshi_cap_view *v, double x) {
     return (1 - level[last]) * exp(-(x - q[last]) / fmax(width, SMALL));
 }
 
+void pshi_cap_prior(psh_capacity *c) {
+    uint32_t b;
+
+    for (b = 0; b <= PSHI_CAP_BINS; b++)
+        c->prior[b] = 0.5 * erfc((BIN_FIRST + b * BIN_WIDTH) / (PRIOR_SPREAD * sqrt(2.0)));
+}
+
 /* Before errors were seen: the quantiles where there are some, else a normal law of the logarithm. */
-static double prior_above(const pshi_cap_view *v, double x, double error) {
+static double prior_above(const psh_capacity *c, const pshi_cap_view *v, double x, uint32_t from) {
     if (v->quantiles && v->level_count)
         return fmin(fmax(quantiles_above(v, x), 0), 1);
-    return 0.5 * erfc(error / (PRIOR_SPREAD * sqrt(2.0)));
+    return c->prior[from];
 }
 
 void pshi_cap_refresh(psh_capacity *c) {
@@ -187,21 +195,23 @@ void pshi_cap_refresh(psh_capacity *c) {
 
     for (i = 0; i < PSHI_CAP_QUANTILES; i++) {
         e = &c->errors[i];
-        for (k = 0; k <= PSHI_CAP_CLASSES; k++)
-            for (b = PSHI_CAP_BINS; b-- > 0;)
+        for (k = 0; k <= PSHI_CAP_CLASSES; k++) {
+            for (b = e->fresh[k] ? 0 : PSHI_CAP_BINS; b-- > 0;)
                 e->tail[k][b] = e->tail[k][b + 1] + e->bin[k][b];
+            e->fresh[k] = 1;
+        }
     }
 }
 
 double pshi_cap_above(const psh_capacity *c, const pshi_cap_view *v, uint32_t nodes) {
-    double error = pshi_cap_log(nodes) - v->point, all;
+    uint32_t from = bin_of(pshi_cap_log(nodes) - v->point) + 1;
     const pshi_cap_errors *e;
-    uint32_t from = bin_of(error) + 1;
+    double all;
 
     if (v->predictor == PSHI_CAP_QUANTILES)
-        return prior_above(v, nodes, error);
+        return prior_above(c, v, nodes, from);
     e = &c->errors[v->predictor];
-    all = e->tail[PSHI_CAP_CLASSES][from] + SHRINK * prior_above(v, nodes, error);
+    all = e->tail[PSHI_CAP_CLASSES][from] + SHRINK * prior_above(c, v, nodes, from);
     all /= e->total[PSHI_CAP_CLASSES] + SHRINK;
     return (e->tail[v->class_of][from] + SHRINK * all) / (e->total[v->class_of] + SHRINK);
 }

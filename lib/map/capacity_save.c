@@ -107,6 +107,10 @@ void pshi_cap_state(psh_capacity *c, pshi_fields *io) {
     pshi_field_f64s(io, c->cost, PSHI_CAP_POLICIES, 0, MOST);
     pshi_field_f64(io, &c->reactive_cost, 0, MOST);
     pshi_field_f64(io, &c->predictive_cost, 0, MOST);
+    pshi_field_f64(io, &c->saved, -MOST, MOST);
+    pshi_field_f64(io, &c->saved_square, 0, MOST);
+    pshi_field_f64(io, &c->block, -MOST, MOST);
+    pshi_field_u32(io, &c->block_steps, 0, UINT32_MAX);
     pshi_field_u32(io, &c->is_predictive, 0, 1);
     decision_fields(&c->last, io);
 }
