@@ -55,6 +55,8 @@ static void free_plan(pshi_bal *p) {
     pshi_free(p->env, p->roomiest.at);
     pshi_free(p->env, p->roomiest.place);
     pshi_free(p->env, p->order);
+    pshi_free(p->env, p->ahead);
+    pshi_free(p->env, p->back);
     pshi_free(p->env, p->members);
     pshi_free(p->env, p->groups);
     pshi_free(p->env, p->copies);
