@@ -52,6 +52,8 @@ typedef struct psh_balance_options {
     double merge_below;     /**< two neighbours together below it may merge; 0..split_above, default 0.05 */
     double least_gain;      /**< a step must lower the fuller node's load by this share of the mean, what it costs
                              *   taken off; 0..1000, default 0.01 */
+    double busy;            /**< a node's fair load is at least this share of its capacity: below it nothing is hot, and
+                             *   little is worth a place of its own; 0..1, default 0 = loads count relatively alone */
 } psh_balance_options;
 
 /** Writes the defaults into the first `size` bytes of *o. @return PSH_OK, PSH_E_INVALID. */
@@ -113,7 +115,7 @@ PSH_API void psh_balance_destroy(psh_balance *b);
 PSH_API size_t psh_balance_count(const psh_balance *b);
 /** @return PSH_OK, PSH_E_NOT_FOUND. */
 PSH_API psh_status psh_balance_get(const psh_balance *b, size_t i, psh_balance_step *out);
-/** Largest load over capacity of a node, over the mean: before the plan; after all its steps. 1 = even. */
+/** Largest load of a node over its fair load: before the plan; after all its steps. 1 = even. */
 PSH_API double psh_balance_before(const psh_balance *b);
 /** See psh_balance_before. */
 PSH_API double psh_balance_after(const psh_balance *b);

@@ -39,6 +39,8 @@ static psh_status check_options(const psh_balance_options *o, psh_error *err) {
         return pshi_fail(err, PSH_E_INVALID, "merge_below", "must be within 0..split_above");
     if (!(o->least_gain >= 0 && o->least_gain <= 1000))
         return pshi_fail(err, PSH_E_INVALID, "least_gain", "must be within 0..1000");
+    if (!(o->busy >= 0 && o->busy <= 1))
+        return pshi_fail(err, PSH_E_INVALID, "busy", "must be within 0..1");
     return PSH_OK;
 }
 

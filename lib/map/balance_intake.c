@@ -238,12 +238,22 @@ static void read_items(pshi_bal *p, const intake *in) {
     }
 }
 
+/* A node's part of all load by capacity, of the `sum` of those that stay; at least the share that keeps it busy. */
+static uint64_t fair_load(const pshi_bal *p, const pshi_bal_node *n, double sum, int exponent) {
+    double fair = sum > 0 ? (double)p->total * (ldexp(n->capacity, -exponent) / sum) : 1;
+    uint64_t busy = units(power_of(-p->exponent), p->o.busy * n->capacity);
+    uint64_t whole = fair >= (double)PSHI_BAL_MOST ? PSHI_BAL_MOST : (uint64_t)(fair + 0.5);
+
+    whole += !whole;
+    return whole > busy ? whole : busy;
+}
+
 /* Fair loads: of the capacity that stays. */
 static void share_out(pshi_bal *p) {
-    double largest = 0, sum = 0, fair;
-    pshi_bal_node *n;
-    size_t i;
+    double largest = 0, sum = 0;
+    uint64_t busiest = 0;
     int exponent;
+    size_t i;
 
     p->is_uniform = 1;
     for (i = 0; i < p->node_count; i++) {
@@ -255,14 +265,15 @@ static void share_out(pshi_bal *p) {
     for (i = 0; i < p->node_count; i++)
         if (!(p->nodes[i].flags & PSH_NODE_LEAVING))
             sum += ldexp(p->nodes[i].capacity, -exponent);
-    for (i = 0; i < p->node_count; i++) {
-        n = &p->nodes[i];
-        fair = sum > 0 ? (double)p->total * (ldexp(n->capacity, -exponent) / sum) : 1;
-        n->fair = fair >= (double)PSHI_BAL_MOST ? PSHI_BAL_MOST : (uint64_t)(fair + 0.5);
-        n->fair += !n->fair;
-    }
     p->mean = p->staying ? p->total / p->staying : 1;
     p->mean += !p->mean;
+    for (i = 0; i < p->node_count; i++) {
+        p->nodes[i].fair = fair_load(p, &p->nodes[i], sum, exponent);
+        if (!(p->nodes[i].flags & PSH_NODE_LEAVING) && p->nodes[i].fair > busiest)
+            busiest = p->nodes[i].fair;
+    }
+    if (p->o.busy > 0 && p->is_uniform && busiest > p->mean)
+        p->mean = busiest; /* nodes are not busy: a gain is measured against what would keep them so */
 }
 
 static uint64_t add_capped(uint64_t a, uint64_t b) {
