@@ -52,7 +52,7 @@ pshi_range_page *pshi_range_page_copy(pshi_range_pool *pool, const pshi_range_pa
     q->n = p->n;
     q->prefix = p->prefix;
     q->first = p->first;
-    memcpy(q->head, p->head, sizeof q->head);
+    memcpy(q->tail, p->tail, sizeof q->tail);
     memcpy(q->front, p->front, fixed + blob - offsetof(pshi_range_page, front));
     return q;
 }
@@ -132,7 +132,7 @@ static uint32_t words_up_to(const pshi_range_page *p, uint32_t is_bytes, uint64_
 /* < 0, 0, > 0: the key is below the prefix, has it, is above all that have it. */
 static int compare_prefix(const pshi_range_page *p, const pshi_range_key *key) {
     size_t n = key->size < p->prefix ? key->size : p->prefix;
-    int c = n ? memcmp(key->data, pshi_range_prefix(p), n) : 0;
+    int c = n ? memcmp(key->data, pshi_range_prefix(p, 0), n) : 0;
 
     return c ? c : key->size < p->prefix ? -1 : 0;
 }
@@ -243,14 +243,15 @@ static size_t common(const unsigned char *a, size_t a_size, const unsigned char 
 }
 
 static void put_prefix(pshi_range_page *p, const pshi_range_list *l, uint32_t from, uint32_t n) {
-    uint32_t second = from + 1, last = from + n - 1;
+    uint32_t second = from + 1, last = from + n - 1, some;
 
     p->first = (uint16_t)l->size[from];
     if (n < 2)
         return;
     p->prefix = (uint16_t)common(l->data[second], l->size[second], l->data[last], l->size[last]);
-    if (p->prefix)
-        memcpy(p->head, l->data[second], p->prefix < PSHI_HEAD ? p->prefix : PSHI_HEAD);
+    some = p->prefix < PSHI_TAIL ? p->prefix : PSHI_TAIL;
+    if (some)
+        memcpy(p->tail + PSHI_TAIL - some, l->data[second] + p->prefix - some, some);
 }
 
 static uint64_t first_word(const pshi_range_page *p, const pshi_range_list *l, uint32_t from, uint32_t n) {

@@ -28,7 +28,7 @@
 #define PSHI_INNER_MOST 512u /* children of an inner page */
 #define PSHI_BLOB_MOST 65536u /* bytes of keys, where a page has more than PSHI_BLOB_LEAST of them */
 #define PSHI_BLOB_LEAST 16u
-#define PSHI_HEAD 16u
+#define PSHI_TAIL 16u
 
 typedef struct pshi_range_page {
     struct pshi_range_page *next; /* the writer's: in a list of pages made, or waiting to be freed */
@@ -42,7 +42,7 @@ typedef struct pshi_range_page {
     uint32_t blob;                /* offset of the blob from the page; 0 = none */
     uint16_t prefix;              /* bytes that all its keys but the first begin with */
     uint16_t first;               /* bytes of the first key */
-    unsigned char head[PSHI_HEAD]; /* the prefix's first bytes */
+    unsigned char tail[PSHI_TAIL]; /* the prefix's last bytes, at the end; the rest of it is read in the blob */
     uint64_t front[];             /* first word of each group: 16 slots in a leaf, else 32 */
 } pshi_range_page;
 
@@ -106,9 +106,11 @@ static inline uint32_t *pshi_range_offsets(void *group, uint32_t level) {
     return (uint32_t *)(void *)((char *)group + pshi_range_group_size(0, level));
 }
 
-/** Byte keys: the prefix, which is what the second key of the blob begins with. */
-static inline const unsigned char *pshi_range_prefix(const pshi_range_page *p) {
-    return p->prefix <= PSHI_HEAD ? p->head : (const unsigned char *)p + p->blob + p->first + 2 * sizeof(uint16_t);
+/** Bytes from `from` on of the prefix, which the second key of the blob begins with. from <= prefix. */
+static inline const unsigned char *pshi_range_prefix(const pshi_range_page *p, size_t from) {
+    if (from + PSHI_TAIL >= p->prefix) /* the way down knows the rest: no line of the blob is read */
+        return p->tail + PSHI_TAIL + from - p->prefix;
+    return (const unsigned char *)p + p->blob + p->first + 2 * sizeof(uint16_t) + from;
 }
 /** Key i of a page. Byte keys are borrowed from the page. */
 pshi_range_key pshi_range_key_at(const pshi_range_page *p, uint32_t is_bytes, uint32_t i);
