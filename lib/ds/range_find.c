@@ -79,15 +79,18 @@ static inline size_t known_below(const pshi_range_page *p, uint32_t i) {
     return i && i + 1 < p->n ? p->prefix : 0;
 }
 
-/* Entry i has the key's word, and is the last that has. Mostly it is the one that is meant: the key goes on as
- * it does. */
-static uint32_t entry_of_tie(const pshi_range_page *p, const pshi_range_key *k, uint32_t i) {
-    pshi_range_key a = pshi_range_key_at(p, 1, i);
-    size_t told = p->prefix + sizeof(uint64_t);
+/* An entry, at an offset of the blob, has the key's word: whether it is not above the key. Mostly the key goes
+ * on as it does; told: bytes known to be alike, if both have them. */
+static inline int is_up_to(const pshi_range_page *p, const pshi_range_key *k, uint32_t offset, size_t told) {
+    const unsigned char *at = (const unsigned char *)p + p->blob + offset;
+    pshi_range_key a = { 0, at + sizeof(uint16_t), 0 };
+    uint16_t size;
 
-    if (a.size >= told && k->size >= a.size && i && are_same(a.data + told, k->data + told, a.size - told))
-        return i;
-    return pshi_range_compare(1, &a, k) <= 0 ? i : pshi_range_locate(p, 1, k);
+    memcpy(&size, at, sizeof size);
+    a.size = size;
+    if (a.size >= told && k->size >= a.size && are_same(a.data + told, k->data + told, a.size - told))
+        return 1;
+    return pshi_range_compare(1, &a, k) <= 0;
 }
 
 #define FORM plain

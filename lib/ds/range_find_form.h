@@ -121,10 +121,12 @@ TARGET static inline int NAME(word)(const pshi_range_page *p, const pshi_range_k
 
 /* The entry of a page for a key whose word x is; where the words do not tell, the keys do. */
 TARGET static inline uint32_t NAME(entry)(
-    const pshi_range_page *p, const pshi_range_key *k, uint32_t g, void *group, uint64_t x) {
-    uint32_t i = COUNT(pshi_range_words(group), x) - 1;
+    const pshi_range_page *p, const pshi_range_key *k, uint32_t g, void *group, const uint32_t *offsets, uint64_t x) {
+    uint32_t i = (uint32_t)COUNT(pshi_range_words(group), x) - 1, entry = g * PSHI_GROUP + i;
 
-    return pshi_range_words(group)[i] == x ? entry_of_tie(p, k, g * PSHI_GROUP + i) : g * PSHI_GROUP + i;
+    if (pshi_range_words(group)[i] != x || !entry)
+        return entry;
+    return is_up_to(p, k, offsets[i], p->prefix + sizeof x) ? entry : pshi_range_locate(p, 1, k);
 }
 
 TARGET static inline const pshi_range_page *NAME(child_bytes)(
@@ -136,31 +138,37 @@ TARGET static inline const pshi_range_page *NAME(child_bytes)(
     if (NAME(word)(p, k, *known, &x)) {
         g = p->groups > 1 ? NAME(group_of_inner)(p, x) : 0;
         group = pshi_range_group(p, INNER_SLOTS, INNER_BYTES_SIZE, g);
-        i = NAME(entry)(p, k, g, group, x);
+        i = NAME(entry)(p, k, g, group, pshi_range_offsets(group, 1), x);
     } else {
         i = pshi_range_locate(p, 1, k);
     }
     *known = known_below(p, i);
-    return pshi_range_child_at(p, 1, i);
+    group = pshi_range_group(p, INNER_SLOTS, INNER_BYTES_SIZE, i / PSHI_GROUP);
+    return pshi_range_children(group)[i % PSHI_GROUP];
+}
+
+TARGET static inline uint32_t NAME(owner_at)(const pshi_range_page *p, uint32_t i) {
+    return pshi_range_owners(pshi_range_group(p, LEAF_SLOTS, LEAF_BYTES_SIZE, i / PSHI_GROUP))[i % PSHI_GROUP];
 }
 
 TARGET static uint32_t NAME(bytes)(const pshi_range_tree *t, const unsigned char *data, size_t size) {
     const pshi_range_page *p = t->root;
     pshi_range_key k = { 0, data, size };
     size_t known = 0;
-    uint32_t level, g;
+    uint32_t level, g, i;
     void *group;
     uint64_t x;
 
     for (level = t->height; level; level--)
         p = NAME(child_bytes)(p, &k, &known);
     if (!NAME(word)(p, &k, known, &x))
-        return pshi_range_owner_at(p, 1, pshi_range_locate(p, 1, &k));
+        return NAME(owner_at)(p, pshi_range_locate(p, 1, &k));
     g = NAME(group_of_leaf)(p, x);
     group = pshi_range_group(p, LEAF_SLOTS, LEAF_BYTES_SIZE, g);
     __builtin_prefetch(pshi_range_owners(group));
     __builtin_prefetch(pshi_range_offsets(group, 0));
-    return pshi_range_owner_at(p, 1, NAME(entry)(p, &k, g, group, x));
+    i = NAME(entry)(p, &k, g, group, pshi_range_offsets(group, 0), x);
+    return NAME(owner_at)(p, i);
 }
 
 /* The last level, in three rounds: asks for the groups, finds the entries and asks for keys that words do not
@@ -168,7 +176,7 @@ TARGET static uint32_t NAME(bytes)(const pshi_range_tree *t, const unsigned char
 TARGET static inline void NAME(leaves_of_bytes)(
     const pshi_range_page **p, const pshi_range_key *k, const size_t *known, size_t n, uint32_t *owners) {
     uint64_t x[BYTE_LANES];
-    uint32_t at[BYTE_LANES], has_word[BYTE_LANES], i;
+    uint32_t at[BYTE_LANES], has_word[BYTE_LANES], i, j;
     void *group[BYTE_LANES];
 
     for (i = 0; i < n; i++) {
@@ -184,17 +192,16 @@ TARGET static inline void NAME(leaves_of_bytes)(
     for (i = 0; i < n; i++) {
         if (!has_word[i])
             continue;
-        at[i] += (uint32_t)COUNT(pshi_range_words(group[i]), x[i]) - 1;
-        if (pshi_range_words(group[i])[at[i] % PSHI_GROUP] == x[i])
-            __builtin_prefetch((const char *)p[i] + p[i]->blob +
-                               pshi_range_offsets(group[i], 0)[at[i] % PSHI_GROUP]);
+        j = (uint32_t)COUNT(pshi_range_words(group[i]), x[i]) - 1;
+        if (pshi_range_words(group[i])[j] == x[i])
+            __builtin_prefetch((const char *)p[i] + p[i]->blob + pshi_range_offsets(group[i], 0)[j]);
     }
     for (i = 0; i < n; i++) {
-        if (!has_word[i])
+        if (has_word[i])
+            at[i] = NAME(entry)(p[i], &k[i], at[i] / PSHI_GROUP, group[i], pshi_range_offsets(group[i], 0), x[i]);
+        else
             at[i] = pshi_range_locate(p[i], 1, &k[i]);
-        else if (pshi_range_words(group[i])[at[i] % PSHI_GROUP] == x[i])
-            at[i] = entry_of_tie(p[i], &k[i], at[i]);
-        owners[i] = pshi_range_owner_at(p[i], 1, at[i]);
+        owners[i] = NAME(owner_at)(p[i], at[i]);
     }
 }
 
