@@ -101,12 +101,13 @@ static pshi_range_page *own_page(pshi_range_batch *b, pshi_range_page *p) {
     return q;
 }
 
-/* A leaf is about to be read whole: its lines are asked for side by side. */
+/* A leaf is about to be read whole, and its block to be given back: their lines are asked for side by side. */
 static void fetch(const pshi_range_page *p) {
-    uint32_t i;
+    size_t most = PSHI_LEAF_MOST * (sizeof(uint64_t) + sizeof(uint32_t)) + 256, i;
+    const char *start = (const char *)p - 64;
 
-    for (i = 0; i < PSHI_LEAF_MOST * 12 + 192; i += 64)
-        __builtin_prefetch((const char *)p + i);
+    for (i = 0; i < most; i += 64)
+        __builtin_prefetch(start + i);
 }
 
 static void descend(pshi_range_batch *b, const pshi_range_key *key) {
