@@ -194,7 +194,8 @@ static int merges_with(const pshi_range_batch *b, uint32_t level, uint32_t index
     const pshi_range_page *p = pshi_range_child_at(b->path[level + 1].page, b->pool->is_bytes, index);
     size_t blob = p->blob ? p->bytes - p->blob : 0;
 
-    return pshi_range_fits(level, p->n + b->list->n, blob + pshi_range_blob_size(b->pool, b->list, 0, b->list->n), 1);
+    blob += pshi_range_blob_size(b->pool, b->list, 0, b->list->n);
+    return pshi_range_fits(level, p->n + b->list->n, blob, 1);
 }
 
 /* After entries went: takes a small neighbour's entries into the list. */

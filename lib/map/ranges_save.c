@@ -82,7 +82,7 @@ static void refill(bits *s) {
     uint64_t x = 0;
     uint32_t n = s->end - s->from < 8 ? (uint32_t)(s->end - s->from) : 8, i;
 
-    if (n == 8) {
+    if (n == 8) { /* apart, since a fixed count becomes one load */
         for (i = 0; i < 8; i++)
             x |= (uint64_t)s->from[i] << (8 * i);
     } else {
@@ -272,7 +272,8 @@ static psh_status load_numbers(
 
 /* One range of byte keys: how much it shares with the key before, the rest. Only the one way to say it. */
 static psh_status get_key(
-    pshi_cursor *c, const unsigned char *before, size_t before_size, int is_first, size_t *shared, psh_bytes *rest) {
+    pshi_cursor *c, const unsigned char *before, size_t before_size, int is_first, size_t *shared,
+    psh_bytes *rest) {
     const unsigned char *p;
 
     *shared = (size_t)pshi_get_var(c);
