@@ -192,7 +192,7 @@ PSH_API const psh_assignment *psh_world_assignment(const psh_world *w, size_t i)
 /** Of a tenant at a time: the latest whose `from` is not after it; NULL if none. Borrowed. */
 PSH_API const psh_assignment *psh_world_assignment_at(
     const psh_world *w, uint32_t table, uint64_t tenant, int64_t time);
-/** Where a tenant's rows of a time stand on the ring: psh_ring_point of its segment at the start of the interval. */
+/** Where a tenant's rows of a time stand on the ring: psh_ring_point of its segment when the interval begins. */
 PSH_API uint64_t psh_world_point(const psh_world *w, uint32_t table, uint64_t tenant, int64_t time);
 
 /** Where a tenant's rows are, and how they are asked for. */
@@ -204,7 +204,10 @@ typedef struct psh_place {
     uint32_t tier;          /**< preferred; PSH_NONE = none */
     uint32_t replicas;      /**< ready to be read */
 } psh_place;
-/** @return PSH_OK, PSH_E_INVALID, PSH_E_NOT_FOUND (table; or no owner: out is filled all the same). No allocation. */
+/**
+ * No allocation.
+ * @return PSH_OK, PSH_E_INVALID, PSH_E_NOT_FOUND (table; or no owner: *out is filled all the same).
+ */
 PSH_API psh_status psh_world_locate_tenant(
     const psh_world *w, uint32_t table, uint64_t tenant, int64_t time, psh_place *out);
 /** Takes one partition. @return PSH_OK to go on; anything else ends the walk and is its result. */

@@ -112,7 +112,8 @@ typedef struct pshi_span {
     int64_t time_from;
     int64_t time_to;
     const uint32_t *owners; /* Shape [owner_count]: which partitions own keys; NULL: all */
-    uint64_t arcs[];        /* Shape [padded]: where the owners' arcs begin; behind them UINT64_MAX */
+    uint32_t arcs[];        /* Shape [padded]: the upper halves of where the owners' arcs begin, so that a search
+                               reads half as much; behind them UINT32_MAX */
 } pshi_span;
 
 /** Gives partitions in order, one a call; NULL at the end. Starts over when `again` is not 0. */
