@@ -166,6 +166,8 @@ static psh_status survey_items(pshi_bal *p, intake *in) {
         p->keys[i] = h.id;
         p->order[i] = i;
     }
+    for (i = 0; i < p->node_count; i++)
+        most = p->o.busy * p->nodes[i].capacity > most ? p->o.busy * p->nodes[i].capacity : most;
     (void)frexp(most, &in->exponent);
     pshi_bal_sort(p, p->keys, p->order, p->item_count);
     for (i = 1; i < p->item_count; i++)
@@ -174,8 +176,8 @@ static psh_status survey_items(pshi_bal *p, intake *in) {
     return PSH_OK;
 }
 
-/* A unit is such that all loads together are at most 2^PSHI_BAL_BITS, and rarely below half of it. The sum is
- * one of whole numbers, rounded up, so that the order of the items does not count. */
+/* A unit is such that all loads together, and what keeps the nodes busy, are at most 2^PSHI_BAL_BITS, and rarely
+ * below half of it. The sum is one of whole numbers, rounded up, so that the order of the items does not count. */
 static void choose_unit(pshi_bal *p, const intake *in) {
     power of = power_of(30 - in->exponent);
     uint64_t sum = 0;
@@ -187,6 +189,8 @@ static void choose_unit(pshi_bal *p, const intake *in) {
         h = heat_at(in, i);
         sum += (uint64_t)(h.writes * of.a * of.b) + (uint64_t)(h.reads * of.a * of.b) + 2;
     }
+    for (i = 0; i < p->node_count; i++)
+        sum += (uint64_t)(p->o.busy * p->nodes[i].capacity * of.a * of.b);
     (void)frexp((double)sum, &bits);
     p->exponent = in->exponent - 30 + bits - PSHI_BAL_BITS;
 }
