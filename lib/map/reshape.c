@@ -82,7 +82,8 @@ void pshi_map_remove_copies(psh_map *m, uint64_t partition) {
     size_t first, end;
 
     pshi_map_copies(m, partition, &first, &end);
-    memmove(m->copies + first, m->copies + end, (m->copy_count - end) * sizeof *m->copies);
+    if (first < end)
+        memmove(m->copies + first, m->copies + end, (m->copy_count - end) * sizeof *m->copies);
     m->copy_count -= end - first;
 }
 

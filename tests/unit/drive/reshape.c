@@ -81,6 +81,8 @@ static void open_fixture(fixture *f, uint64_t seed) {
     assert_ok(psh_tiers_create(f->env, &t, &f->tiers, NULL));
     assert_ok(psh_map_options_init(&o, sizeof o));
     o.lead_ns = 0;
+    o.busy = 0; /* so that small loads make it split, move and merge */
+    o.target_bytes = UINT64_C(1) << 30;
     assert_ok(psh_map_create(f->env, f->schema, &o, &f->map, NULL));
     assert_ok(psh_map_set_nodes(f->map, n, NODES, sizeof *n, NULL));
     assert_ok(psh_wants_create(f->env, &f->wants));
@@ -265,14 +267,14 @@ static void what_is_planned_is_done(void **state) {
     every_kind_was_done(total);
 }
 
-/* A host that fails in one action of twelve: no row is lost, none is read twice. */
+/* A host that fails in one action of twelve: no row is lost, none is read twice, and nothing is planned in vain. */
 static void what_fails_harms_nothing(void **state) {
     size_t total[PSH_ACT_MAX + 1] = { 0 };
     uint64_t seed;
 
     (void)state;
     for (seed = 1; seed <= 20; seed++)
-        (void)live(seed, total, 1);
+        assert_int_equal(live(seed, total, 1), 0);
     every_kind_was_done(total);
 }
 
