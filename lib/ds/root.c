@@ -20,16 +20,30 @@
  * not retired. An e read long before it is announced is only smaller: it keeps more, never less.
  *
  * The store of 0 by unpin is read by the writer before it releases: the reader's last use comes first.
+ * refresh:  if clock = slot, the value held; else slot = clock; v = current, as in pin.
+ *
+ * The value held stays safe whatever refresh reads: the announcement that protects it still stands. It is
+ * also the one to give: a publish that replaces something and has returned before a refresh, as far as the
+ * reader can know, moved the clock; so while clock = slot, none has returned since pin read e, and pin read
+ * current later than e. (A publish under way may have stored its value and not yet moved the clock: a refresh
+ * beside it gives the older value, as one just before it would.) The read of the clock need only acquire: what
+ * it leads to when the clock moved are the operations of pin, sequentially consistent themselves. The new
+ * announcement overwrites the old one without a 0 between them: the writer sees the one or the other, and the
+ * reader's last use of the old value comes before the store. When nothing is pinned the slot holds 0, which
+ * the clock never is.
+ *
  * A reader that stalls while pinned keeps what was current then and all that came after; nobody waits.
  */
 #define FREE_SLOT 0u /* the clock begins at 1 */
 
-/* 64 bytes apart, so that readers do not share a cache line: blocks are aligned to 16, and both fields lie
- * within the first 16. */
+/* 64 bytes apart, so that readers hardly share a cache line: blocks are aligned to 16, and the two fields that
+ * others read lie within the first 16. */
 typedef struct slot {
     _Atomic uint64_t announced;
     _Atomic uint32_t taken;
-    unsigned char apart[52];
+    uint32_t unused;
+    void *held; /* the reader's own: what it pinned */
+    unsigned char apart[64 - 16 - sizeof(void *)];
 } slot;
 
 typedef struct held {
@@ -201,7 +215,17 @@ void *pshi_root_pin(pshi_root *r, uint32_t slot_index) {
     value = atomic_load(&r->current);
     if (!value)
         atomic_store(&s->announced, FREE_SLOT);
+    s->held = value;
     return value;
+}
+
+void *pshi_root_refresh(pshi_root *r, uint32_t slot_index) {
+    slot *s = &r->slots[slot_index];
+    uint64_t announced = atomic_load_explicit(&s->announced, memory_order_relaxed); /* our own store */
+
+    if (atomic_load_explicit(&r->clock, memory_order_acquire) == announced)
+        return s->held;
+    return pshi_root_pin(r, slot_index);
 }
 
 void pshi_root_unpin(pshi_root *r, uint32_t slot_index) {

@@ -37,6 +37,11 @@ void pshi_root_give_back(pshi_root *r, uint32_t slot);
 uint32_t pshi_root_taken(const pshi_root *r);
 /** Wait-free. The value stays whole until unpin. @return NULL before the first; then nothing is pinned. */
 void *pshi_root_pin(pshi_root *r, uint32_t slot);
+/**
+ * Wait-free. While pinned: lets go of the pinned value and takes the current one. Between two publications it
+ * gives the same value again, for one read of shared memory.
+ */
+void *pshi_root_refresh(pshi_root *r, uint32_t slot);
 /** Wait-free. */
 void pshi_root_unpin(pshi_root *r, uint32_t slot);
 

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+#include "ds/range_find.h"
+
+#include <string.h>
+
+/*
+ * Which of 16 sorted words is the last one not above x: the words that are not, counted, less one. Words that
+ * fill a group up are UINT64_MAX; x is always below that (the rest goes to pshi_range_find_slow), so they are
+ * never counted, and the trip count is fixed: no branch depends on a key.
+ */
+#if defined(__x86_64__) && defined(__GNUC__)
+#define HAVE_X86 1
+#include <immintrin.h>
+#endif
+
+#define JOIN_(a, b) a##_##b
+#define JOIN(a, b) JOIN_(a, b)
+
+static inline uint32_t count_plain(const uint64_t *w, uint64_t x) {
+    uint32_t a, b;
+
+    /* Two sums side by side: each is a chain of comparisons and additions with carry. */
+    a = (uint32_t)(w[0] <= x) + (w[1] <= x) + (w[2] <= x) + (w[3] <= x) + (w[4] <= x) + (w[5] <= x) +
+        (w[6] <= x) + (w[7] <= x);
+    b = (uint32_t)(w[8] <= x) + (w[9] <= x) + (w[10] <= x) + (w[11] <= x) + (w[12] <= x) + (w[13] <= x) +
+        (w[14] <= x) + (w[15] <= x);
+    return a + b;
+}
+
+#define FORM plain
+#define TARGET
+#include "ds/range_find_form.h"
+#undef FORM
+#undef TARGET
+
+#ifdef HAVE_X86
+#define TARGET_AVX2 __attribute__((target("avx2,popcnt")))
+#define TARGET_AVX512 __attribute__((target("avx512f,avx512dq,avx512bw,popcnt")))
+
+TARGET_AVX2 static inline uint32_t count_avx2(const uint64_t *w, uint64_t x) {
+    const __m256i top = _mm256_set1_epi64x(INT64_MIN); /* AVX2 compares signed numbers alone */
+    const __m256i key = _mm256_xor_si256(_mm256_set1_epi64x((long long)x), top);
+    const __m256i *v = (const __m256i *)(const void *)w;
+    __m256i a = _mm256_cmpgt_epi64(_mm256_xor_si256(_mm256_load_si256(v), top), key);
+    __m256i b = _mm256_cmpgt_epi64(_mm256_xor_si256(_mm256_load_si256(v + 1), top), key);
+    __m256i c = _mm256_cmpgt_epi64(_mm256_xor_si256(_mm256_load_si256(v + 2), top), key);
+    __m256i d = _mm256_cmpgt_epi64(_mm256_xor_si256(_mm256_load_si256(v + 3), top), key);
+    __m256i all = _mm256_packs_epi16(_mm256_packs_epi32(a, b), _mm256_packs_epi32(c, d));
+
+    /* The packs mix the order, which a count does not mind: two bits for each word above x. */
+    return 16 - (uint32_t)_mm_popcnt_u32((uint32_t)_mm256_movemask_epi8(all)) / 2;
+}
+
+#define FORM avx2
+#define TARGET TARGET_AVX2
+#include "ds/range_find_form.h"
+#undef FORM
+#undef TARGET
+
+TARGET_AVX512 static inline uint32_t count_avx512(const uint64_t *w, uint64_t x) {
+    const __m512i key = _mm512_set1_epi64((long long)x);
+    __mmask8 a = _mm512_cmple_epu64_mask(_mm512_load_si512(w), key);
+    __mmask8 b = _mm512_cmple_epu64_mask(_mm512_load_si512(w + 8), key);
+
+    return (uint32_t)_mm_popcnt_u32(_mm512_kunpackb(b, a));
+}
+
+#define FORM avx512
+#define TARGET TARGET_AVX512
+#include "ds/range_find_form.h"
+#undef FORM
+#undef TARGET
+#endif
+
+uint32_t pshi_range_find_slow(const pshi_range_tree *t, const pshi_range_key *key) {
+    const pshi_range_page *p = t->root;
+    uint32_t level, i;
+
+    for (level = t->height;; level--) {
+        i = pshi_range_locate(p, t->is_bytes, key);
+        if (!level)
+            return pshi_range_owner_at(p, t->is_bytes, i);
+        p = pshi_range_child_at(p, t->is_bytes, i);
+    }
+}
+
+uint32_t pshi_range_find_best(void) {
+    uint32_t form = PSHI_FIND_AVX512;
+
+    while (!pshi_range_find_form(form))
+        form--;
+    return form;
+}
+
+const pshi_range_find *pshi_range_find_form(uint32_t form) {
+#ifdef HAVE_X86
+    if (form == PSHI_FIND_AVX2 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("popcnt"))
+        return &find_avx2;
+    if (form == PSHI_FIND_AVX512 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("popcnt"))
+        return &find_avx512;
+#endif
+    return form == PSHI_FIND_PLAIN ? &find_plain : NULL;
+}
