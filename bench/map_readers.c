@@ -1,0 +1,422 @@
+/* SPDX-License-Identifier: MIT */
+/* What it costs to look a key up in something that a writer may replace: ours, liburcu, a lock. */
+#include <predshard.h>
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define URCU_INLINE_SMALL_FUNCTIONS
+#include <urcu/urcu-memb.h>
+#include <urcu/urcu-qsbr.h>
+#include <urcu/pointer.h>
+
+#include "map.h"
+#include "tool.h"
+
+#define PERIOD 1000000L /* ns between two epochs */
+#define SPAN 0.3        /* seconds a measurement with a writer */
+#define CHUNK 256u      /* lookups between two looks at the clock's flag */
+
+/** What the peers guard: a pointer to an epoch that never goes. */
+typedef struct box {
+    const psh_ranges_epoch *e;
+} box;
+
+typedef struct world {
+    psh_env *env;
+    psh_ranges *live;  /* ours is published here */
+    psh_ranges *fixed; /* what the boxes point at */
+    uint64_t *boundaries;
+    uint64_t *probes;
+    uint32_t n;
+    uint32_t probe_count;
+    box *current;
+    pthread_rwlock_t lock;
+    atomic_int stop;
+} world;
+
+typedef struct guard {
+    const char *name;
+    void (*enter)(world *w, psh_ranges_reader **reader); /* in the thread that reads */
+    void (*leave)(psh_ranges_reader *reader);
+    uint64_t (*read)(world *w, psh_ranges_reader *reader, const uint64_t *keys, size_t n);
+    void (*publish)(world *w, uint64_t *rng);
+} guard;
+
+/* ---- ours ---- */
+
+static void ours_enter(world *w, psh_ranges_reader **reader) {
+    bench_must(psh_ranges_reader_create(w->live, reader), "reader", NULL);
+}
+
+static void ours_leave(psh_ranges_reader *reader) {
+    psh_ranges_reader_destroy(reader);
+}
+
+static uint64_t read_pin(world *w, psh_ranges_reader *reader, const uint64_t *keys, size_t n) {
+    const psh_ranges_epoch *e;
+    uint64_t sum = 0;
+    size_t i;
+
+    (void)w;
+    for (i = 0; i < n; i++) {
+        e = psh_ranges_pin(reader);
+        sum += psh_ranges_find_u64(e, keys[i]);
+        psh_ranges_unpin(reader);
+    }
+    return sum;
+}
+
+static uint64_t read_refresh(world *w, psh_ranges_reader *reader, const uint64_t *keys, size_t n) {
+    uint64_t sum = 0;
+    size_t i;
+
+    (void)w;
+    psh_ranges_pin(reader);
+    for (i = 0; i < n; i++)
+        sum += psh_ranges_find_u64(psh_ranges_refresh(reader), keys[i]);
+    psh_ranges_unpin(reader);
+    return sum;
+}
+
+static void publish_ours(world *w, uint64_t *rng) {
+    psh_range_edit e = { .op = PSH_RANGE_SET };
+
+    e.key = w->boundaries[bench_random(rng) % w->n];
+    e.owner = (uint32_t)(bench_random(rng) >> 40);
+    bench_must(psh_ranges_apply(w->live, &e, 1, sizeof e, NULL), "apply", NULL);
+}
+
+/* ---- no guard, liburcu, a lock ---- */
+
+static void enter_nothing(world *w, psh_ranges_reader **reader) {
+    (void)w;
+    *reader = NULL;
+}
+
+static void leave_nothing(psh_ranges_reader *reader) {
+    (void)reader;
+}
+
+static uint64_t read_raw(world *w, psh_ranges_reader *reader, const uint64_t *keys, size_t n) {
+    const psh_ranges_epoch *e = w->current->e;
+    uint64_t sum = 0;
+    size_t i;
+
+    (void)reader;
+    for (i = 0; i < n; i++)
+        sum += psh_ranges_find_u64(e, keys[i]);
+    return sum;
+}
+
+static box *new_box(const world *w) {
+    box *b = bench_alloc(1, sizeof *b);
+
+    b->e = psh_ranges_current(w->fixed);
+    return b;
+}
+
+static void qsbr_enter(world *w, psh_ranges_reader **reader) {
+    (void)w;
+    *reader = NULL;
+    urcu_qsbr_register_thread();
+}
+
+static void qsbr_leave(psh_ranges_reader *reader) {
+    (void)reader;
+    urcu_qsbr_unregister_thread();
+}
+
+static uint64_t read_qsbr(world *w, psh_ranges_reader *reader, const uint64_t *keys, size_t n) {
+    uint64_t sum = 0;
+    size_t i;
+
+    (void)reader;
+    for (i = 0; i < n; i++) {
+        urcu_qsbr_read_lock();
+        sum += psh_ranges_find_u64(rcu_dereference(w->current)->e, keys[i]);
+        urcu_qsbr_read_unlock();
+        urcu_qsbr_quiescent_state();
+    }
+    return sum;
+}
+
+static void publish_qsbr(world *w, uint64_t *rng) {
+    box *old = rcu_xchg_pointer(&w->current, new_box(w));
+
+    (void)rng;
+    urcu_qsbr_synchronize_rcu();
+    free(old);
+}
+
+static void memb_enter(world *w, psh_ranges_reader **reader) {
+    (void)w;
+    *reader = NULL;
+    urcu_memb_register_thread();
+}
+
+static void memb_leave(psh_ranges_reader *reader) {
+    (void)reader;
+    urcu_memb_unregister_thread();
+}
+
+static uint64_t read_memb(world *w, psh_ranges_reader *reader, const uint64_t *keys, size_t n) {
+    uint64_t sum = 0;
+    size_t i;
+
+    (void)reader;
+    for (i = 0; i < n; i++) {
+        urcu_memb_read_lock();
+        sum += psh_ranges_find_u64(rcu_dereference(w->current)->e, keys[i]);
+        urcu_memb_read_unlock();
+    }
+    return sum;
+}
+
+static void publish_memb(world *w, uint64_t *rng) {
+    box *old = rcu_xchg_pointer(&w->current, new_box(w));
+
+    (void)rng;
+    urcu_memb_synchronize_rcu();
+    free(old);
+}
+
+static uint64_t read_lock(world *w, psh_ranges_reader *reader, const uint64_t *keys, size_t n) {
+    uint64_t sum = 0;
+    size_t i;
+
+    (void)reader;
+    for (i = 0; i < n; i++) {
+        pthread_rwlock_rdlock(&w->lock);
+        sum += psh_ranges_find_u64(w->current->e, keys[i]);
+        pthread_rwlock_unlock(&w->lock);
+    }
+    return sum;
+}
+
+static void publish_lock(world *w, uint64_t *rng) {
+    box *next = new_box(w), *old;
+
+    (void)rng;
+    pthread_rwlock_wrlock(&w->lock);
+    old = w->current;
+    w->current = next;
+    pthread_rwlock_unlock(&w->lock);
+    free(old);
+}
+
+static const guard GUARDS[] = {
+    { "raw", enter_nothing, leave_nothing, read_raw, NULL },
+    { "ours_pin", ours_enter, ours_leave, read_pin, publish_ours },
+    { "ours_refresh", ours_enter, ours_leave, read_refresh, publish_ours },
+    { "urcu_qsbr", qsbr_enter, qsbr_leave, read_qsbr, publish_qsbr },
+    { "urcu_memb", memb_enter, memb_leave, read_memb, publish_memb },
+    { "rwlock", enter_nothing, leave_nothing, read_lock, publish_lock },
+};
+
+#define GUARD_COUNT (sizeof GUARDS / sizeof *GUARDS)
+
+/* ---- one thread, no writer ---- */
+
+static double time_guard(world *w, const guard *g) {
+    psh_ranges_reader *reader;
+    double start;
+
+    g->enter(w, &reader);
+    start = bench_now();
+    map_keep(g->read(w, reader, w->probes, w->probe_count));
+    start = bench_now() - start;
+    g->leave(reader);
+    return start * 1e9 / w->probe_count;
+}
+
+static void run_alone(world *w, uint32_t rounds) {
+    double *ns = bench_alloc(rounds * GUARD_COUNT, sizeof *ns), *x = bench_alloc(rounds, sizeof *x);
+    char name[64];
+    uint32_t k;
+    size_t i;
+
+    for (k = 0; k < rounds; k++)
+        for (i = 0; i < GUARD_COUNT; i++)
+            ns[k * GUARD_COUNT + i] = time_guard(w, &GUARDS[i]);
+    for (i = 0; i < GUARD_COUNT; i++) {
+        for (k = 0; k < rounds; k++)
+            x[k] = ns[k * GUARD_COUNT + i];
+        snprintf(name, sizeof name, "%s_ns", GUARDS[i].name);
+        map_figure("readers", name, map_median(x, rounds), "ns", "a lookup, one thread, no writer");
+        for (k = 0; k < rounds; k++)
+            x[k] = ns[k * GUARD_COUNT + i] - ns[k * GUARD_COUNT];
+        snprintf(name, sizeof name, "%s_over_raw", GUARDS[i].name);
+        if (i)
+            map_figure("readers", name, map_median(x, rounds), "ns", "the median of the rounds' differences");
+    }
+    free(ns);
+    free(x);
+}
+
+/* ---- threads ---- */
+
+typedef struct task {
+    world *w;
+    const guard *g;
+    uint64_t lookups;
+    uint32_t from; /* where in the probes it begins */
+} task;
+
+static void *read_on(void *user) {
+    task *t = user;
+    psh_ranges_reader *reader;
+    uint32_t at = t->from;
+
+    t->g->enter(t->w, &reader);
+    while (!atomic_load_explicit(&t->w->stop, memory_order_relaxed)) {
+        map_keep(t->g->read(t->w, reader, t->w->probes + at, CHUNK));
+        t->lookups += CHUNK;
+        at = at + 2 * CHUNK <= t->w->probe_count ? at + CHUNK : 0;
+    }
+    t->g->leave(reader);
+    return NULL;
+}
+
+static void *write_on(void *user) {
+    task *t = user;
+    struct timespec pause = { 0, PERIOD };
+    uint64_t rng = 2;
+
+    while (!atomic_load_explicit(&t->w->stop, memory_order_relaxed)) {
+        nanosleep(&pause, NULL);
+        t->g->publish(t->w, &rng);
+        t->lookups++;
+    }
+    return NULL;
+}
+
+static void start_thread(pthread_t *thread, void *(*run)(void *), task *t) {
+    if (pthread_create(thread, NULL, run, t))
+        bench_die(BENCH_INTERNAL, "no thread");
+}
+
+/* @return lookups a second of all readers; *epochs: a second. */
+static double run_threads(world *w, const guard *g, uint32_t readers, double *epochs) {
+    task tasks[3] = { { w, g, 0, 0 }, { w, g, 0, w->probe_count / 2 }, { w, g, 0, 0 } };
+    struct timespec span = { 0, (long)(SPAN * 1e9) };
+    pthread_t threads[3];
+    double start = bench_now();
+    uint32_t i;
+
+    atomic_store(&w->stop, 0);
+    for (i = 0; i < readers; i++)
+        start_thread(&threads[i], read_on, &tasks[i]);
+    start_thread(&threads[2], write_on, &tasks[2]);
+    nanosleep(&span, NULL);
+    atomic_store(&w->stop, 1);
+    for (i = 0; i < readers; i++)
+        pthread_join(threads[i], NULL);
+    pthread_join(threads[2], NULL);
+    start = bench_now() - start;
+    *epochs = (double)tasks[2].lookups / start;
+    return (double)(tasks[0].lookups + tasks[1].lookups) / start;
+}
+
+static void run_guarded(world *w, uint32_t rounds) {
+    double *one = bench_alloc(rounds * GUARD_COUNT, sizeof *one), *two = bench_alloc(rounds * GUARD_COUNT, sizeof *two);
+    double *x = bench_alloc(rounds, sizeof *x), epochs[GUARD_COUNT] = { 0 };
+    char name[64];
+    uint32_t k;
+    size_t i;
+
+    for (k = 0; k < rounds; k++)
+        for (i = 1; i < GUARD_COUNT; i++) {
+            one[i * rounds + k] = run_threads(w, &GUARDS[i], 1, &epochs[0]);
+            two[i * rounds + k] = run_threads(w, &GUARDS[i], 2, &epochs[i]);
+        }
+    for (i = 1; i < GUARD_COUNT; i++) {
+        for (k = 0; k < rounds; k++)
+            x[k] = two[i * rounds + k] / one[i * rounds + k];
+        snprintf(name, sizeof name, "%s_two_over_one", GUARDS[i].name);
+        map_figure("readers", name, map_median(x, rounds), "ratio", "lookups/s of 2 threads over 1, both under a writer");
+        snprintf(name, sizeof name, "%s_two_rate", GUARDS[i].name);
+        map_figure("readers", name, map_median(two + i * rounds, rounds) / 1e6, "M/s", "lookups of 2 threads");
+        snprintf(name, sizeof name, "%s_epochs", GUARDS[i].name);
+        map_figure("readers", name, epochs[i], "1/s", "published meanwhile, in the last round");
+    }
+    free(one);
+    free(two);
+    free(x);
+}
+
+/* ---- a reader that stalls ---- */
+
+static double publish_thousand(world *w, uint64_t *rng) {
+    double start = bench_now();
+    uint32_t i;
+
+    for (i = 0; i < 1000; i++)
+        publish_ours(w, rng);
+    return (bench_now() - start) * 1e6 / 1000;
+}
+
+static void run_stalled(world *w) {
+    psh_ranges_stats stats = { .struct_size = sizeof stats };
+    psh_ranges_reader *reader;
+    uint64_t rng = 1;
+    double free_us = publish_thousand(w, &rng), stalled_us;
+
+    bench_must(psh_ranges_reader_create(w->live, &reader), "reader", NULL);
+    psh_ranges_pin(reader);
+    stalled_us = publish_thousand(w, &rng);
+    bench_must(psh_ranges_get_stats(w->live, &stats), "stats", NULL);
+    bench_figure("stalled_retired", (double)stats.retired, "epochs", "after 1,000 epochs under a reader that stalls");
+    bench_figure("stalled_lag", (double)(stats.number - stats.oldest_pinned), "epochs", "current less oldest pinned");
+    bench_figure("stalled_waiting", (double)stats.bytes_waiting / 1e6, "MB", "of pages that wait for it");
+    bench_figure("stalled_publish", stalled_us, "us", "one change meanwhile");
+    bench_figure("free_publish", free_us, "us", "one change without it");
+    psh_ranges_unpin(reader);
+    bench_must(psh_ranges_get_stats(w->live, &stats), "stats", NULL);
+    bench_figure("stalled_retired_after", (double)stats.retired, "epochs", "once it has let go");
+    psh_ranges_reader_destroy(reader);
+}
+
+static psh_ranges *open_map(const world *w, const uint32_t *owners) {
+    psh_ranges_options o;
+    psh_ranges *map;
+
+    bench_must(psh_ranges_options_init(&o, sizeof o), "options", NULL);
+    bench_must(psh_ranges_create(w->env, &o, &map, NULL), "ranges", NULL);
+    bench_must(psh_ranges_build_u64(map, w->boundaries, owners, w->n, NULL), "build", NULL);
+    return map;
+}
+
+int bench_map_readers(const map_options *o) {
+    uint32_t sizes[8], *owners, i;
+    world w = { .probe_count = o->probes < 2 * CHUNK ? 2 * CHUNK : o->probes };
+
+    if (map_sizes(o, "100000", sizes) != 1)
+        bench_die(BENCH_USAGE, "--entries: readers takes one size");
+    w.n = sizes[0];
+    w.boundaries = map_boundaries(MAP_UNIFORM, w.n);
+    w.probes = map_probes(w.boundaries, w.n, 0, w.probe_count);
+    owners = bench_alloc(w.n, sizeof *owners);
+    for (i = 0; i < w.n; i++)
+        owners[i] = i;
+    bench_must(psh_env_create(NULL, &w.env, NULL), "env", NULL);
+    w.live = open_map(&w, owners);
+    w.fixed = open_map(&w, owners);
+    w.current = new_box(&w);
+    pthread_rwlock_init(&w.lock, NULL);
+    run_alone(&w, o->rounds);
+    run_guarded(&w, o->rounds);
+    run_stalled(&w);
+    pthread_rwlock_destroy(&w.lock);
+    free(w.current);
+    psh_ranges_destroy(w.live);
+    psh_ranges_destroy(w.fixed);
+    psh_env_destroy(w.env);
+    free(owners);
+    free(w.probes);
+    free(w.boundaries);
+    return 0;
+}
