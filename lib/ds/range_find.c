@@ -4,7 +4,8 @@
 #include <string.h>
 
 /*
- * Which of 16 sorted words is the last one not above x: the words that are not, counted, less one. Words that
+ * Which of 16 sorted words is the last one not above x: the words that are not, counted, less one. The first is
+ * never above x. Words that
  * fill a group up are UINT64_MAX; x is always below that (the rest goes to pshi_range_find_slow), so they are
  * never counted, and the trip count is fixed: no branch depends on a key.
  */
@@ -16,15 +17,20 @@
 #define JOIN_(a, b) a##_##b
 #define JOIN(a, b) JOIN_(a, b)
 
-static inline uint32_t count_plain(const uint64_t *w, uint64_t x) {
-    uint32_t a, b;
+/* Four steps of four words, then four words of a step: a few comparisons, each an addition of a carry. */
+static uint32_t find_last(const pshi_range_tree *t);
 
-    /* Two sums side by side: each is a chain of comparisons and additions with carry. */
-    a = (uint32_t)(w[0] <= x) + (w[1] <= x) + (w[2] <= x) + (w[3] <= x) + (w[4] <= x) + (w[5] <= x) +
-        (w[6] <= x) + (w[7] <= x);
-    b = (uint32_t)(w[8] <= x) + (w[9] <= x) + (w[10] <= x) + (w[11] <= x) + (w[12] <= x) + (w[13] <= x) +
-        (w[14] <= x) + (w[15] <= x);
-    return a + b;
+static inline uint32_t count_plain(const uint64_t *w, uint64_t x) {
+    uint32_t step = ((uint32_t)(w[4] <= x) + (w[8] <= x) + (w[12] <= x)) * 4;
+
+    w += step;
+    return step + 1 + (w[1] <= x) + (w[2] <= x) + (w[3] <= x);
+}
+
+static inline uint32_t count_two_plain(const uint64_t *w, uint64_t x) {
+    uint32_t half = (uint32_t)(w[PSHI_GROUP] <= x) * PSHI_GROUP;
+
+    return half + count_plain(w + half, x);
 }
 
 #define FORM plain
@@ -51,6 +57,10 @@ TARGET_AVX2 static inline uint32_t count_avx2(const uint64_t *w, uint64_t x) {
     return 16 - (uint32_t)_mm_popcnt_u32((uint32_t)_mm256_movemask_epi8(all)) / 2;
 }
 
+TARGET_AVX2 static inline uint32_t count_two_avx2(const uint64_t *w, uint64_t x) {
+    return count_avx2(w, x) + count_avx2(w + PSHI_GROUP, x);
+}
+
 #define FORM avx2
 #define TARGET TARGET_AVX2
 #include "ds/range_find_form.h"
@@ -65,12 +75,22 @@ TARGET_AVX512 static inline uint32_t count_avx512(const uint64_t *w, uint64_t x)
     return (uint32_t)_mm_popcnt_u32(_mm512_kunpackb(b, a));
 }
 
+TARGET_AVX512 static inline uint32_t count_two_avx512(const uint64_t *w, uint64_t x) {
+    return count_avx512(w, x) + count_avx512(w + PSHI_GROUP, x);
+}
+
 #define FORM avx512
 #define TARGET TARGET_AVX512
 #include "ds/range_find_form.h"
 #undef FORM
 #undef TARGET
 #endif
+
+__attribute__((noinline)) static uint32_t find_last(const pshi_range_tree *t) {
+    pshi_range_key k = { UINT64_MAX, NULL, 0 };
+
+    return pshi_range_find_slow(t, &k);
+}
 
 uint32_t pshi_range_find_slow(const pshi_range_tree *t, const pshi_range_key *key) {
     const pshi_range_page *p = t->root;

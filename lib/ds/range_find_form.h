@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* One form of the lookups: included by range_find.c once for each FORM, whose count_FORM(words, x) counts which
- * of 16 words are not above x. */
+ * of 16 words are not above x, count_two_FORM of 32. */
 #define NAME(what) JOIN(what, FORM)
 #define COUNT NAME(count)
 
@@ -8,11 +8,8 @@ TARGET static inline uint32_t NAME(group_of_leaf)(const pshi_range_page *p, uint
     return COUNT(p->front, x) - 1;
 }
 
-/* Of 32 groups: the half first, then as in a leaf. */
 TARGET static inline uint32_t NAME(group_of_inner)(const pshi_range_page *p, uint64_t x) {
-    uint32_t half = (uint32_t)(p->front[PSHI_GROUP] <= x) * PSHI_GROUP;
-
-    return half + COUNT(p->front + half, x) - 1;
+    return NAME(count_two)(p->front, x) - 1;
 }
 
 #define LEAF_GROUP(p, g) pshi_range_group(p, LEAF_SLOTS, LEAF_SIZE, g)
@@ -24,16 +21,13 @@ TARGET static inline uint32_t NAME(group_of_inner)(const pshi_range_page *p, uin
 
 TARGET static uint32_t NAME(number)(const pshi_range_tree *t, uint64_t x) {
     const pshi_range_page *p = t->root;
-    pshi_range_key k = { 0 };
     uint32_t level, g;
     void *group;
 
-    if (x == UINT64_MAX) {
-        k.number = x;
-        return pshi_range_find_slow(t, &k);
-    }
+    if (x == UINT64_MAX)
+        return find_last(t);
     for (level = t->height; level; level--) {
-        /* Only a root may be of one group; a loop's branch that always goes the same way costs nothing. */
+        /* Seldom another page than a root has one group alone: a branch that goes as it did before. */
         g = p->groups > 1 ? NAME(group_of_inner)(p, x) : 0;
         group = INNER_GROUP(p, g);
         p = pshi_range_children(group)[COUNT(pshi_range_words(group), x) - 1];

@@ -94,21 +94,6 @@ int pshi_range_compare(uint32_t is_bytes, const pshi_range_key *a, const pshi_ra
     return c ? c : a->size < b->size ? -1 : a->size > b->size;
 }
 
-uint32_t pshi_range_locate(const pshi_range_page *p, uint32_t is_bytes, const pshi_range_key *key) {
-    uint32_t lo = 0, hi = p->n, mid;
-    pshi_range_key k;
-
-    while (hi - lo > 1) {
-        mid = lo + (hi - lo) / 2;
-        k = pshi_range_key_at(p, is_bytes, mid);
-        if (pshi_range_compare(is_bytes, &k, key) <= 0)
-            lo = mid;
-        else
-            hi = mid;
-    }
-    return lo;
-}
-
 uint64_t pshi_range_word(const unsigned char *data, size_t size, size_t from) {
     size_t left = size - from, i;
     uint64_t x = 0;
@@ -116,6 +101,64 @@ uint64_t pshi_range_word(const unsigned char *data, size_t size, size_t from) {
     for (i = 0; i < 8; i++)
         x = x << 8 | (i < left ? data[from + i] : 0u);
     return x;
+}
+
+/* How many of 16 words are below x. */
+static uint32_t count_below(const uint64_t *w, uint64_t x) {
+    uint32_t n = 0, i;
+
+    for (i = 0; i < PSHI_GROUP; i++)
+        n += w[i] < x;
+    return n;
+}
+
+/* How many words of a page are below x. The front tells the group, which alone is read then. */
+static uint32_t words_below(const pshi_range_page *p, uint32_t is_bytes, uint64_t x) {
+    uint32_t g = count_below(p->front, x), n;
+
+    if (p->level)
+        g += count_below(p->front + PSHI_GROUP, x);
+    if (!g--)
+        return 0;
+    n = g * PSHI_GROUP + count_below(pshi_range_words(pshi_range_group_of(p, is_bytes, g)), x);
+    return n < p->n ? n : p->n;
+}
+
+static uint32_t words_up_to(const pshi_range_page *p, uint32_t is_bytes, uint64_t x) {
+    return x == UINT64_MAX ? p->n : words_below(p, is_bytes, x + 1);
+}
+
+/* Whether a key has what all keys of the page begin with; if not, it is above them all, or below them all. */
+static int has_prefix(const pshi_range_page *p, const pshi_range_key *key) {
+    size_t size;
+
+    return key->size >= p->prefix && !(p->prefix && memcmp(key->data, key_in_blob(p, 0, &size), p->prefix));
+}
+
+static uint32_t locate_bytes(const pshi_range_page *p, const pshi_range_key *key) {
+    uint64_t x;
+    uint32_t lo, hi, mid;
+    pshi_range_key k;
+
+    if (!has_prefix(p, key))
+        return p->n - 1u;
+    x = pshi_range_word(key->data, key->size, p->prefix);
+    lo = words_below(p, 1, x);
+    hi = words_up_to(p, 1, x);
+    lo -= lo > 0;
+    while (hi - lo > 1) { /* entry lo is not above the key, hi is */
+        mid = lo + (hi - lo) / 2;
+        k = pshi_range_key_at(p, 1, mid);
+        if (pshi_range_compare(1, &k, key) <= 0)
+            lo = mid;
+        else
+            hi = mid;
+    }
+    return lo;
+}
+
+uint32_t pshi_range_locate(const pshi_range_page *p, uint32_t is_bytes, const pshi_range_key *key) {
+    return is_bytes ? locate_bytes(p, key) : words_up_to(p, 0, key->number) - 1;
 }
 
 size_t pshi_range_blob_size(const pshi_range_pool *pool, const pshi_range_list *l, uint32_t from, uint32_t n) {

@@ -109,7 +109,7 @@ uint32_t pshi_range_owner_at(const pshi_range_page *p, uint32_t is_bytes, uint32
 pshi_range_page *pshi_range_child_at(const pshi_range_page *p, uint32_t is_bytes, uint32_t i);
 /** < 0, 0, > 0 as a is below, equal to or above b: numbers, or bytes by memcmp, a prefix first. */
 int pshi_range_compare(uint32_t is_bytes, const pshi_range_key *a, const pshi_range_key *b);
-/** @return the last entry whose key is not above `key`, by plain binary search; the first is taken to be. */
+/** @return the last entry whose key is not above `key`; the first is taken not to be. */
 uint32_t pshi_range_locate(const pshi_range_page *p, uint32_t is_bytes, const pshi_range_key *key);
 /** The 8 bytes of a key from `from` on, big-endian, zeros after the end. from <= size. */
 uint64_t pshi_range_word(const unsigned char *data, size_t size, size_t from);

@@ -6,6 +6,7 @@
 #include <predshard/ranges.h>
 
 #include "ds/range_find.h"
+#include "ds/range_walk.h"
 #include "ds/root.h"
 
 #define PSHI_RANGES_MAX_KEY 4096u
@@ -40,5 +41,7 @@ psh_status pshi_ranges_force(psh_ranges *r, uint32_t form);
  * @return PSH_OK, PSH_E_NOMEM.
  */
 psh_status pshi_ranges_publish_tree(psh_ranges *r, pshi_range_tree *t, uint64_t bytes_before);
+/** The range that a cursor stands at; its level is 0. Borrowed from the tree. */
+void pshi_ranges_range(const pshi_range_cursor *c, psh_range *out);
 
 #endif
