@@ -38,13 +38,15 @@ typedef struct map_runner {
 #define MAP_RUNNERS 16 /* at most in one race */
 
 /**
- * Runs all in turn, `rounds` times after one to warm up, and prints `PREFIX_NAME_ns` for each, the median of the
- * rounds, and `PREFIX_ours_over_NAME`, the median of the rounds' ratios of the first runner to this one. Where `same`
- * is set, all must return the same sum, or the bench ends.
+ * Runs all in turn, `rounds` times, and prints `PREFIX_NAME_ns` for each, CPU time a key, the median of the rounds,
+ * and `PREFIX_ours_over_NAME`, the median of the rounds' ratios of the first to this one. Where `same` is set,
+ * all must return the same sum, or the bench ends.
  * @return ns of the first, the median
  */
 double map_race(
     const char *prefix, const map_runner *r, size_t count, const void *keys, size_t n, uint32_t rounds, int same);
+/** @return seconds of CPU that the thread has had: what others on the machine do counts less. */
+double map_cpu_now(void);
 /** The middle of n values, which are put in order. */
 double map_median(double *x, size_t n);
 /** A figure whose name is made from a format; value printed where finite. */
@@ -59,7 +61,7 @@ void map_keep(uint64_t x);
 /** n ascending boundaries, the first 0; to be freed. */
 uint64_t *map_boundaries(int layout, uint32_t n);
 /**
- * n + 1 keys, each within a range drawn evenly, or by Zipf's law with exponent 0.99 over shuffled ranges; to be freed.
+ * n + 1 keys, each within a range drawn evenly, or by Zipf's law (exponent 0.99) over shuffled ranges; to be freed.
  */
 uint64_t *map_probes(const uint64_t *boundaries, uint32_t count, int zipf, uint32_t n);
 /** Draws ranges as map_probes does. @return Shape [n], to be freed */

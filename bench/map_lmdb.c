@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* LMDB with integer keys, in a folder of its own that goes with it. A read transaction and a cursor are kept open. */
+/* LMDB with integer keys, in a folder of its own that goes with it. A read transaction and a cursor stay open. */
 #include <lmdb.h>
 #include <stdio.h>
 #include <stdlib.h>

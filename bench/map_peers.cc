@@ -54,7 +54,8 @@ map_peer map_std(const uint64_t *keys, uint32_t n) {
 }
 
 map_peer map_absl(const uint64_t *keys, uint32_t n) {
-    return { "absl_btree", fill<absl_map>(keys, n), absl_u64_independent, absl_u64_dependent, destroy<absl_map>, 0 };
+    return { "absl_btree", fill<absl_map>(keys, n), absl_u64_independent, absl_u64_dependent,
+        destroy<absl_map>, 0 };
 }
 
 map_peer map_std_bytes(const char *keys, uint32_t n) {

@@ -24,7 +24,7 @@ typedef struct map_peer {
 } map_peer;
 
 /**
- * The two loops over 64-bit keys round FIND(self, key) -> uint32_t, so that each contestant's lookup may be inlined.
+ * The two loops over 64-bit keys round FIND(self, key) -> uint32_t, so that each lookup can be inlined.
  * Results are below 2^31: last >> 31 is 0, which only the processor finds out.
  */
 #define MAP_LOOPS(NAME, TYPE, FIND)                                                                   \

@@ -65,40 +65,40 @@ static void draw_edits(publishing *p) {
 }
 
 static double ours_singles(publishing *p) {
-    double start = bench_now();
+    double start = map_cpu_now();
     uint32_t i;
 
     for (i = 0; i < SINGLES; i++)
         bench_must(psh_ranges_apply(p->map, &p->edits[i], 1, sizeof *p->edits, NULL), "apply", NULL);
-    return (bench_now() - start) / SINGLES;
+    return (map_cpu_now() - start) / SINGLES;
 }
 
 static double ours_batch(publishing *p) {
-    double start = bench_now();
+    double start = map_cpu_now();
 
     bench_must(psh_ranges_apply(p->map, p->edits, SINGLES, sizeof *p->edits, NULL), "apply", NULL);
-    return bench_now() - start;
+    return map_cpu_now() - start;
 }
 
 static double ours_build(publishing *p) {
-    double start = bench_now();
+    double start = map_cpu_now();
 
     bench_must(psh_ranges_build_u64(p->map, p->keys, p->owners, p->n, NULL), "build", NULL);
-    return bench_now() - start;
+    return map_cpu_now() - start;
 }
 
 static double lmdb_singles(publishing *p) {
-    double start = bench_now();
+    double start = map_cpu_now();
     uint32_t i;
 
     for (i = 0; i < SINGLES; i++)
         map_lmdb_put(p->lmdb.self, p->edits[i].key, p->edits[i].owner);
-    return (bench_now() - start) / SINGLES;
+    return (map_cpu_now() - start) / SINGLES;
 }
 
 /* A new array, the old one copied with one entry more in its place, the old one freed. */
 static double flat_copy(publishing *p) {
-    double start = bench_now();
+    double start = map_cpu_now();
     size_t size = p->n * (size_t)12, at = bench_random(&p->rng) % p->n * 8;
     unsigned char *next = malloc(size + 12);
 
@@ -109,7 +109,7 @@ static double flat_copy(publishing *p) {
     free(p->flat);
     p->flat = (uint64_t *)(void *)next;
     map_keep(next[size / 2]);
-    return bench_now() - start;
+    return map_cpu_now() - start;
 }
 
 static void figure(const char *name, double *x, uint32_t rounds, double scale, const char *unit, const char *note) {

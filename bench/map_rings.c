@@ -3,7 +3,7 @@
  * Consistent hashes written from their papers.
  *   jump     Lamping & Veach 2014, "A fast, minimal memory, consistent hash algorithm"; to lose any node, a table
  *            of nodes in which the last one takes the place of the one that goes
- *   ketama   the ring of Karger et al. 1997 with 160 points a node, 32-bit points as in libketama, though not of MD5
+ *   ketama   the ring of Karger et al. 1997 with 160 points a node, of 32 bits as in libketama, though not of MD5
  *   Maglev   Eisenbud et al. 2016, "Maglev: a fast and reliable software network load balancer", section 3.4
  *   anchor   Mendelson et al. 2021, with its arrays A, K, W, L and R of 4 bytes
  */
@@ -368,13 +368,15 @@ static double anchor_bytes(const void *self) {
     return 20.0 * ((const anchor *)self)->size;
 }
 
-static const map_ring jump_ring = { "jump", UINT32_MAX, 0, "the last node takes the place of one that goes", jump_create,
-    jump_destroy, jump_remove, jump_add, jump_bytes, jump_independent, jump_dependent, jump_all };
+static const map_ring jump_ring = { "jump", UINT32_MAX, 0, "the last node takes the place of one that goes",
+    jump_create, jump_destroy, jump_remove, jump_add, jump_bytes, jump_independent, jump_dependent, jump_all };
 static const map_ring ketama_ring = { "ketama", 100000, 1, "160 points a node", ketama_create, ketama_destroy,
     ketama_remove, ketama_add, ketama_bytes, ketama_independent, ketama_dependent, ketama_all };
-static const map_ring maglev_ring = { "maglev", UINT32_MAX, 1, "100 entries a node, above 100,000 nodes 10", maglev_create,
-    maglev_destroy, maglev_remove, maglev_add, maglev_bytes, maglev_independent, maglev_dependent, maglev_all };
-static const map_ring anchor_ring = { "anchor", UINT32_MAX, 0, "arrays A, K, W, L, R", anchor_create, anchor_destroy,
-    anchor_remove, anchor_add, anchor_bytes, anchor_independent, anchor_dependent, anchor_all };
+static const map_ring maglev_ring = { "maglev", UINT32_MAX, 1, "100 entries a node, above 100,000 nodes 10",
+    maglev_create, maglev_destroy, maglev_remove, maglev_add, maglev_bytes, maglev_independent, maglev_dependent,
+    maglev_all };
+static const map_ring anchor_ring = { "anchor", UINT32_MAX, 0, "arrays A, K, W, L, R", anchor_create,
+    anchor_destroy, anchor_remove, anchor_add, anchor_bytes, anchor_independent, anchor_dependent, anchor_all };
 
-const map_ring *const map_rings[MAP_RINGS] = { &map_ours, &map_ours_ids, &anchor_ring, &jump_ring, &ketama_ring, &maglev_ring };
+const map_ring *const map_rings[MAP_RINGS] = { &map_ours, &map_ours_ids, &anchor_ring, &jump_ring, &ketama_ring,
+    &maglev_ring };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Peers over arrays: a sorted array with a branchless binary search that prefetches both next middles, and a static
- * B+ tree of 16 keys a node whose children stand where arithmetic says (as S. Slotin describes it in "Algorithms for
- * Modern Hardware" under the name S+ tree), with the vector instructions that the processor has.
+ * B+ tree of 16 keys a node whose children stand where arithmetic says (as S. Slotin describes it in "Algorithms
+ * for Modern Hardware" under the name S+ tree), with the vector instructions that the processor has.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -56,7 +56,7 @@ PSH_API size_t psh_hashing_count(const psh_hashing *h);
 /** By node. @return PSH_OK, PSH_E_NOT_FOUND. */
 PSH_API psh_status psh_hashing_node(const psh_hashing *h, size_t i, psh_hash_node *out);
 /**
- * @return bytes that it takes: 1.5 bits a bucket that ever worked, 8 bytes one of them that was removed, and 4 bytes
+ * @return bytes that it takes: 2 bits a bucket that ever worked, 8 bytes one of them that was removed, and 4 bytes
  * a bucket and 4 to 6 a node unless nodes are numbered in a row and weigh 1.
  */
 PSH_API size_t psh_hashing_bytes(const psh_hashing *h);

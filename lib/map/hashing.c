@@ -24,18 +24,18 @@ static inline uint32_t to_range(uint64_t x, uint32_t n) {
     return (uint32_t)(((pshi_u128)x * n) >> 64);
 }
 
-static inline uint32_t ones(uint64_t x) {
-    x -= x >> 1 & UINT64_C(0x5555555555555555);
-    x = (x & UINT64_C(0x3333333333333333)) + (x >> 2 & UINT64_C(0x3333333333333333));
-    x = (x + (x >> 4)) & UINT64_C(0x0f0f0f0f0f0f0f0f);
-    return (uint32_t)(x * UINT64_C(0x0101010101010101) >> 56);
+static inline uint32_t ones(uint32_t x) {
+    x -= x >> 1 & 0x55555555u;
+    x = (x & 0x33333333u) + (x >> 2 & 0x33333333u);
+    x = (x + (x >> 4)) & 0x0f0f0f0fu;
+    return x * 0x01010101u >> 24;
 }
 
 /* Gone buckets below b. */
 static inline uint32_t gone_below(const psh_hashing *h, uint32_t b) {
-    uint64_t below = (UINT64_C(1) << (b % 64)) - 1;
+    uint64_t word = h->words[b / 32];
 
-    return h->ranks[b / 64] + ones(~h->works[b / 64] & below);
+    return (uint32_t)(word >> 32) + ones(~(uint32_t)word & ((UINT32_C(1) << (b % 32)) - 1));
 }
 
 static inline uint64_t mix_key(const psh_hashing *h, uint64_t key) {
@@ -86,7 +86,7 @@ static void find_batch(const psh_hashing *h, const uint64_t *keys, uint32_t n, u
         nodes[i] = b;
         missed[misses] = i;
         here = b < h->top ? b : 0;
-        misses += !((b < h->top) & (h->works[here / 64] >> (here % 64)));
+        misses += !((b < h->top) & (h->words[here / 32] >> (here % 32)));
     }
     for (i = 0; i < misses; i++) {
         x = mix_key(h, keys[missed[i]]);
@@ -112,8 +112,7 @@ psh_hashing *psh_hashing_ref(psh_hashing *h) {
 }
 
 static void free_hashing(psh_hashing *h) {
-    pshi_free(h->env, h->works);
-    pshi_free(h->env, h->ranks);
+    pshi_free(h->env, h->words);
     pshi_free(h->env, h->after);
     pshi_free(h->env, h->next);
     pshi_free(h->env, h->owners);
@@ -137,20 +136,19 @@ size_t psh_hashing_bytes(const psh_hashing *h) {
 
 /* Without owners, the i-th bucket that works: the last word with at most i working ones below it, then its bits. */
 static uint32_t select_working(const psh_hashing *h, uint32_t i) {
-    uint32_t low = 0, high = (h->top + 63) / 64, middle;
-    uint64_t word;
+    uint32_t low = 0, high = (h->top + 31) / 32, middle, word;
 
     while (high - low > 1) {
         middle = low + (high - low) / 2;
-        if (middle * 64 - h->ranks[middle] <= i)
+        if (middle * 32 - (uint32_t)(h->words[middle] >> 32) <= i)
             low = middle;
         else
             high = middle;
     }
-    word = h->works[low];
-    for (i -= low * 64 - h->ranks[low]; i; i--)
+    word = (uint32_t)h->words[low];
+    for (i -= low * 32 - (uint32_t)(h->words[low] >> 32); i; i--)
         word &= word - 1;
-    for (low *= 64; !(word & 1); word >>= 1)
+    for (low *= 32; !(word & 1); word >>= 1)
         low++;
     return low;
 }
@@ -233,18 +231,18 @@ static psh_status build_nodes(psh_hashing *h, const pshi_hashing_draft *d) {
 }
 
 static psh_status build_bits(psh_hashing *h, const pshi_hashing_draft *d) {
-    uint32_t words = (d->top + 63) / 64, i, below = 0;
+    uint32_t words = (d->top + 31) / 32, i, below = 0;
 
-    h->works = take(h, words, sizeof *h->works);
-    h->ranks = take(h, words, sizeof *h->ranks);
-    if (!h->works || !h->ranks)
+    h->words = take(h, words, sizeof *h->words);
+    if (!h->words)
         return PSH_E_NOMEM;
-    memset(h->works, 0xff, words * sizeof *h->works);
+    for (i = 0; i < words; i++)
+        h->words[i] = UINT32_MAX;
     for (i = 0; i < d->gone_count; i++)
-        h->works[d->gone[i] / 64] &= ~(UINT64_C(1) << (d->gone[i] % 64));
+        h->words[d->gone[i] / 32] &= ~(UINT64_C(1) << (d->gone[i] % 32));
     for (i = 0; i < words; i++) {
-        h->ranks[i] = below;
-        below += 64 - ones(h->works[i]);
+        h->words[i] |= (uint64_t)below << 32;
+        below += 32 - ones((uint32_t)h->words[i]);
     }
     return PSH_OK;
 }

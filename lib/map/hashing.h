@@ -25,8 +25,8 @@ struct psh_hashing {
     uint64_t seed;
     uint64_t mixed;     /* the seed as it goes into a key */
     psh_env *env;
-    uint64_t *works;    /* Shape [top / 64, up]: a bit a bucket */
-    uint32_t *ranks;    /* Shape as works: gone buckets below the word */
+    uint64_t *words;    /* Shape [top / 32, up]: a bit a bucket that works; above them the gone buckets of the words
+                         * before, so that one load tells both */
     uint32_t *after;    /* Shape [gone_count]: the paper's A, buckets that worked once it had gone; by bucket */
     uint32_t *next;     /* Shape [gone_count]: the paper's K, what took its place; read seldom, hence apart */
     uint32_t *owners;   /* Shape [top]: of a gone bucket its last one; NULL: see first */
@@ -63,7 +63,7 @@ psh_status pshi_hash_nodes_sorted(
     psh_env *env, const psh_hash_node *nodes, size_t n, uint32_t least, psh_hash_node **out, psh_error *err);
 
 static inline int pshi_hashing_works(const psh_hashing *h, uint32_t b) {
-    return b < h->top && (!h->gone_count || (h->works[b / 64] >> (b % 64) & 1));
+    return b < h->top && (!h->gone_count || (h->words[b / 32] >> (b % 32) & 1));
 }
 
 /** The owner of a bucket below top, whether it works or not. */
