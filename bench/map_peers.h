@@ -27,8 +27,10 @@ typedef struct map_peer {
  * The two loops over 64-bit keys round FIND(self, key) -> uint32_t, so that each lookup can be inlined.
  * Results are below 2^31: last >> 31 is 0, which only the processor finds out.
  */
-#define MAP_LOOPS(NAME, TYPE, FIND)                                                                   \
-    static uint64_t NAME##_independent(void *self, const void *keys, size_t n) {                      \
+#define MAP_LOOPS(NAME, TYPE, FIND) MAP_LOOPS_FOR(, NAME, TYPE, FIND)
+/** The same, compiled for what the attribute TARGET names. */
+#define MAP_LOOPS_FOR(TARGET, NAME, TYPE, FIND)                                                       \
+    TARGET static uint64_t NAME##_independent(void *self, const void *keys, size_t n) {               \
         const TYPE *t = (const TYPE *)self;                                                           \
         const uint64_t *k = (const uint64_t *)keys;                                                   \
         uint64_t sum = 0;                                                                             \
@@ -36,7 +38,7 @@ typedef struct map_peer {
             sum += FIND(t, k[i]);                                                                     \
         return sum;                                                                                   \
     }                                                                                                 \
-    static uint64_t NAME##_dependent(void *self, const void *keys, size_t n) {                        \
+    TARGET static uint64_t NAME##_dependent(void *self, const void *keys, size_t n) {                 \
         const TYPE *t = (const TYPE *)self;                                                           \
         const uint64_t *k = (const uint64_t *)keys;                                                   \
         uint64_t sum = 0;                                                                             \

@@ -128,14 +128,8 @@ STREE_FIND(stree_find_avx2, TARGET_AVX2, rank_avx2)
 STREE_FIND(stree_find_avx512, TARGET_AVX512, rank_avx512)
 
 /* The loops must have the target too, or the lookups are not inlined. */
-#pragma GCC push_options
-#pragma GCC target("avx2,popcnt")
-MAP_LOOPS(stree_avx2, stree, stree_find_avx2)
-#pragma GCC pop_options
-#pragma GCC push_options
-#pragma GCC target("avx512f,popcnt")
-MAP_LOOPS(stree_avx512, stree, stree_find_avx512)
-#pragma GCC pop_options
+MAP_LOOPS_FOR(TARGET_AVX2, stree_avx2, stree, stree_find_avx2)
+MAP_LOOPS_FOR(TARGET_AVX512, stree_avx512, stree, stree_find_avx512)
 #endif
 
 const char *map_stree_form(void) {

@@ -411,7 +411,7 @@ static void bad_options_are_named(void **state) {
     o.slack = 0;
     assert_int_equal(psh_shards_create(env, &o, &s, &err), PSH_E_INVALID);
     assert_string_equal(err.field, "slack");
-    o.slack = NAN;
+    o.slack = (double)NAN;
     assert_int_equal(psh_shards_create(env, &o, &s, &err), PSH_E_INVALID);
     o.slack = 1;
     o.reserved = 1;
@@ -429,7 +429,7 @@ static void bad_options_are_named(void **state) {
 static void an_error_changes_nothing(void **state) {
     const psh_hash_node two[] = { { 1, 1 }, { 2, 3 } }, none[] = { { 1, 0 }, { 2, 0 } };
     const psh_hash_node twice[] = { { 5, 1 }, { 5, 2 } };
-    const double bad[] = { -1, 1e300, NAN };
+    const double bad[] = { -1, 1e300, (double)NAN };
     const uint32_t ids[] = { 3, 99, 5 };
     psh_error err = { sizeof err };
     test_alloc alloc;
