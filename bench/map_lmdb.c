@@ -68,7 +68,7 @@ static void open_map(lmdb_map *t) {
         bench_die(BENCH_NO_OUTPUT, "no folder for LMDB under %s", dir ? dir : P_tmpdir);
     must(mdb_env_create(&t->env), "create");
     must(mdb_env_set_mapsize(t->env, (size_t)1 << 30), "map size");
-    must(mdb_env_open(t->env, t->folder, MDB_NOSYNC | MDB_NOTLS, 0600), "open");
+    must(mdb_env_open(t->env, t->folder, MDB_WRITEMAP | MDB_NOSYNC | MDB_NOTLS, 0600), "open");
     must(mdb_txn_begin(t->env, NULL, 0, &txn), "begin");
     must(mdb_dbi_open(txn, NULL, MDB_INTEGERKEY | MDB_CREATE, &t->dbi), "database");
     must(mdb_txn_commit(txn), "commit");

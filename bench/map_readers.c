@@ -18,6 +18,7 @@
 
 #define PERIOD 1000000L /* ns between two epochs */
 #define SPAN 0.3        /* seconds a measurement with a writer */
+#define SLICES 16u      /* turns of a guard a round, without a writer */
 #define CHUNK 256u      /* lookups between two looks at the clock's flag */
 
 /** What the peers guard: a pointer to an epoch that never goes. */
@@ -221,38 +222,40 @@ static const guard GUARDS[] = {
 
 /* ---- one thread, no writer ---- */
 
-static double time_guard(world *w, const guard *g) {
+static double time_guard(world *w, const guard *g, const uint64_t *keys, size_t n) {
     psh_ranges_reader *reader;
     double start;
 
     g->enter(w, &reader);
-    map_keep(g->read(w, reader, w->probes, w->probe_count));
+    map_keep(g->read(w, reader, keys, n));
     start = map_cpu_now();
-    map_keep(g->read(w, reader, w->probes, w->probe_count));
+    map_keep(g->read(w, reader, keys, n));
     start = map_cpu_now() - start;
     g->leave(reader);
-    return start * 1e9 / w->probe_count;
+    return start * 1e9 / (double)n;
 }
 
+/* Short turns, many of them: what others on the machine do meets all guards alike. All read the same epoch. */
 static void run_alone(world *w, uint32_t rounds) {
-    double *ns = bench_alloc(rounds * GUARD_COUNT, sizeof *ns), *x = bench_alloc(rounds, sizeof *x);
+    size_t turns = rounds * (size_t)SLICES, n = w->probe_count / SLICES, i, k;
+    double *ns = bench_alloc(turns * GUARD_COUNT, sizeof *ns), *x = bench_alloc(turns, sizeof *x);
     char name[64];
-    uint32_t k;
-    size_t i;
 
-    for (k = 0; k < rounds; k++)
+    w->current->e = psh_ranges_current(w->live);
+    for (k = 0; k < turns; k++)
         for (i = 0; i < GUARD_COUNT; i++)
-            ns[k * GUARD_COUNT + i] = time_guard(w, &GUARDS[i]);
+            ns[k * GUARD_COUNT + i] = time_guard(w, &GUARDS[i], w->probes + k % SLICES * n, n);
+    w->current->e = psh_ranges_current(w->fixed);
     for (i = 0; i < GUARD_COUNT; i++) {
-        for (k = 0; k < rounds; k++)
+        for (k = 0; k < turns; k++)
             x[k] = ns[k * GUARD_COUNT + i];
         snprintf(name, sizeof name, "%s_ns", GUARDS[i].name);
-        map_figure("readers", name, map_median(x, rounds), "ns", "a lookup, one thread, no writer");
-        for (k = 0; k < rounds; k++)
+        map_figure("readers", name, map_median(x, turns), "ns", "a lookup, one thread, no writer");
+        for (k = 0; k < turns; k++)
             x[k] = ns[k * GUARD_COUNT + i] - ns[k * GUARD_COUNT];
         snprintf(name, sizeof name, "%s_over_raw", GUARDS[i].name);
         if (i)
-            map_figure("readers", name, map_median(x, rounds), "ns", "the median of the rounds' differences");
+            map_figure("readers", name, map_median(x, turns), "ns", "the median of the turns' differences");
     }
     free(ns);
     free(x);
@@ -265,6 +268,7 @@ typedef struct task {
     const guard *g;
     uint64_t lookups;
     uint32_t from; /* where in the probes it begins */
+    double cpu;    /* seconds that the thread had */
 } task;
 
 static void *read_on(void *user) {
@@ -278,6 +282,7 @@ static void *read_on(void *user) {
         t->lookups += CHUNK;
         at = at + 2 * CHUNK <= t->w->probe_count ? at + CHUNK : 0;
     }
+    t->cpu = map_cpu_now();
     t->g->leave(reader);
     return NULL;
 }
@@ -300,9 +305,15 @@ static void start_thread(pthread_t *thread, void *(*run)(void *), task *t) {
         bench_die(BENCH_INTERNAL, "no thread");
 }
 
-/* @return lookups a second of all readers; *epochs: a second. */
-static double run_threads(world *w, const guard *g, uint32_t readers, double *epochs) {
-    task tasks[3] = { { w, g, 0, 0 }, { w, g, 0, w->probe_count / 2 }, { w, g, 0, 0 } };
+/** What one measurement gave, a second. */
+typedef struct rates {
+    double wall;   /* lookups of all readers */
+    double cpu;    /* the same, of seconds in which each had a processor: others on the machine count less */
+    double epochs;
+} rates;
+
+static rates run_threads(world *w, const guard *g, uint32_t readers) {
+    task tasks[3] = { { w, g, 0, 0, 1 }, { w, g, 0, w->probe_count / 2, 1 }, { w, g, 0, 0, 1 } };
     struct timespec span = { 0, (long)(SPAN * 1e9) };
     pthread_t threads[3];
     double start = bench_now();
@@ -318,35 +329,48 @@ static double run_threads(world *w, const guard *g, uint32_t readers, double *ep
         pthread_join(threads[i], NULL);
     pthread_join(threads[2], NULL);
     start = bench_now() - start;
-    *epochs = (double)tasks[2].lookups / start;
-    return (double)(tasks[0].lookups + tasks[1].lookups) / start;
+    return (rates){ (double)(tasks[0].lookups + tasks[1].lookups) / start,
+        (double)tasks[0].lookups / tasks[0].cpu + (double)tasks[1].lookups / tasks[1].cpu,
+        (double)tasks[2].lookups / start };
+}
+
+/* Figures of one guard from pairs: one reader, two readers. */
+static void guard_figures(const guard *g, const rates (*r)[2], uint32_t rounds) {
+    double *x = bench_alloc(rounds, sizeof *x);
+    char name[64];
+    uint32_t k;
+
+    for (k = 0; k < rounds; k++)
+        x[k] = r[k][1].wall / r[k][0].wall;
+    snprintf(name, sizeof name, "%s_two_over_one", g->name);
+    map_figure("readers", name, map_median(x, rounds), "ratio", "lookups/s of 2 threads over 1");
+    for (k = 0; k < rounds; k++)
+        x[k] = r[k][1].cpu / r[k][0].cpu;
+    snprintf(name, sizeof name, "%s_two_over_one_cpu", g->name);
+    map_figure("readers", name, map_median(x, rounds), "ratio", "the same by CPU time");
+    for (k = 0; k < rounds; k++)
+        x[k] = r[k][1].wall / 1e6;
+    snprintf(name, sizeof name, "%s_two_rate", g->name);
+    map_figure("readers", name, map_median(x, rounds), "M/s", "lookups of 2 threads");
+    for (k = 0; k < rounds; k++)
+        x[k] = r[k][1].epochs;
+    snprintf(name, sizeof name, "%s_epochs", g->name);
+    map_figure("readers", name, map_median(x, rounds), "1/s", "published meanwhile");
+    free(x);
 }
 
 static void run_guarded(world *w, uint32_t rounds) {
-    double *one = bench_alloc(rounds * GUARD_COUNT, sizeof *one), epochs[GUARD_COUNT] = { 0 };
-    double *two = bench_alloc(rounds * GUARD_COUNT, sizeof *two), *x = bench_alloc(rounds, sizeof *x);
-    char name[64];
-    uint32_t k;
+    rates (*r)[2] = bench_alloc(rounds * GUARD_COUNT, sizeof *r);
+    uint32_t k, readers;
     size_t i;
 
     for (k = 0; k < rounds; k++)
-        for (i = 1; i < GUARD_COUNT; i++) {
-            one[i * rounds + k] = run_threads(w, &GUARDS[i], 1, &epochs[0]);
-            two[i * rounds + k] = run_threads(w, &GUARDS[i], 2, &epochs[i]);
-        }
-    for (i = 1; i < GUARD_COUNT; i++) {
-        for (k = 0; k < rounds; k++)
-            x[k] = two[i * rounds + k] / one[i * rounds + k];
-        snprintf(name, sizeof name, "%s_two_over_one", GUARDS[i].name);
-        map_figure("readers", name, map_median(x, rounds), "ratio", "lookups/s of 2 threads over 1");
-        snprintf(name, sizeof name, "%s_two_rate", GUARDS[i].name);
-        map_figure("readers", name, map_median(two + i * rounds, rounds) / 1e6, "M/s", "lookups of 2 threads");
-        snprintf(name, sizeof name, "%s_epochs", GUARDS[i].name);
-        map_figure("readers", name, epochs[i], "1/s", "published meanwhile, in the last round");
-    }
-    free(one);
-    free(two);
-    free(x);
+        for (i = 1; i < GUARD_COUNT; i++)
+            for (readers = 1; readers <= 2; readers++)
+                r[i * rounds + k][readers - 1] = run_threads(w, &GUARDS[i], readers);
+    for (i = 1; i < GUARD_COUNT; i++)
+        guard_figures(&GUARDS[i], (const rates (*)[2])(r + i * rounds), rounds);
+    free(r);
 }
 
 /* ---- a reader that stalls ---- */
