@@ -93,6 +93,18 @@ static inline int is_up_to(const pshi_range_page *p, const pshi_range_key *k, ui
     return pshi_range_compare(1, &a, k) <= 0;
 }
 
+/* Entry g * 16 + i is above the key though its word is the key's: mostly one of the few before it is meant. */
+static uint32_t entry_before(
+    const pshi_range_page *p, const pshi_range_key *k, uint32_t g, uint32_t i, const uint64_t *words,
+    const uint32_t *offsets) {
+    uint32_t least = i > 3 ? i - 3 : 0;
+
+    while (i-- > least)
+        if (words[i] != words[i + 1] || is_up_to(p, k, offsets[i], p->prefix + sizeof *words))
+            return g * PSHI_GROUP + i;
+    return pshi_range_locate(p, 1, k);
+}
+
 #define FORM plain
 #define TARGET
 #include "ds/range_find_form.h"

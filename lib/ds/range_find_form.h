@@ -121,12 +121,13 @@ TARGET static inline int NAME(word)(const pshi_range_page *p, const pshi_range_k
 
 /* The entry of a page for a key whose word x is; where the words do not tell, the keys do. */
 TARGET static inline uint32_t NAME(entry)(
-    const pshi_range_page *p, const pshi_range_key *k, uint32_t g, void *group, const uint32_t *offsets, uint64_t x) {
+    const pshi_range_page *p, const pshi_range_key *k, uint32_t g, void *group, const uint32_t *offsets,
+    uint64_t x) {
     uint32_t i = (uint32_t)COUNT(pshi_range_words(group), x) - 1, entry = g * PSHI_GROUP + i;
 
-    if (pshi_range_words(group)[i] != x || !entry)
+    if (pshi_range_words(group)[i] != x || !entry || is_up_to(p, k, offsets[i], p->prefix + sizeof x))
         return entry;
-    return is_up_to(p, k, offsets[i], p->prefix + sizeof x) ? entry : pshi_range_locate(p, 1, k);
+    return entry_before(p, k, g, i, pshi_range_words(group), offsets);
 }
 
 TARGET static inline const pshi_range_page *NAME(child_bytes)(

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/** @file ds/range_page.h  A page of a range map's tree: sorted keys in groups of 16, each with its owner or child. */
+/** @file ds/range_page.h  A page of a range map's tree: sorted keys in groups of 16, owners or children. */
 #ifndef PSHI_DS_RANGE_PAGE_H
 #define PSHI_DS_RANGE_PAGE_H
 

@@ -20,31 +20,31 @@
  * not retired. An e read long before it is announced is only smaller: it keeps more, never less.
  *
  * The store of 0 by unpin is read by the writer before it releases: the reader's last use comes first.
- * refresh:  if clock = slot, the value held; else slot = clock; v = current, as in pin.
- *
- * The value held stays safe whatever refresh reads: the announcement that protects it still stands. It is
- * also the one to give: a publish that replaces something and has returned before a refresh, as far as the
- * reader can know, moved the clock; so while clock = slot, none has returned since pin read e, and pin read
- * current later than e. (A publish under way may have stored its value and not yet moved the clock: a refresh
- * beside it gives the older value, as one just before it would.) The read of the clock need only acquire: what
- * it leads to when the clock moved are the operations of pin, sequentially consistent themselves. The new
- * announcement overwrites the old one without a 0 between them: the writer sees the one or the other, and the
- * reader's last use of the old value comes before the store. When nothing is pinned the slot holds 0, which
- * the clock never is.
- *
  * A reader that stalls while pinned keeps what was current then and all that came after; nobody waits.
+ *
+ *   refresh:  e = what the slot announces; if clock = e: the value held; else pin.
+ *
+ * Its load of the clock may be relaxed: nothing that it reads makes v unsafe, since the announcement e stands in
+ * the slot all the while; an old clock only gives v once more. Nor is v stale when clock = e. Each publish that
+ * replaces a value moves the clock. One that was over before the pin read e left its value in current, or a later
+ * one, for the pin to read. One that ended after that has moved the clock beyond e, and where its end happens
+ * before this refresh, coherence lets the load see no older clock. What is left is a publish under way.
+ * When the clock has moved, the new announcement replaces the old one by a single store, with no 0 between: the
+ * last use of v comes before it, as before that of unpin, and for what is read next the proof of pin holds. The
+ * held pointer is read and written by the slot's user alone.
  */
 #define FREE_SLOT 0u /* the clock begins at 1 */
 
-/* 64 bytes apart, so that readers hardly share a cache line: blocks are aligned to 16, and the two fields that
- * others read lie within the first 16. */
+/* 64 bytes apart, so that readers do not share a cache line: blocks are aligned to 16, and the fields that pins
+ * touch lie within the first 16. Others write `taken` only when a reader comes or goes. */
 typedef struct slot {
     _Atomic uint64_t announced;
+    void *held; /* what the last pin took: the user's own */
     _Atomic uint32_t taken;
-    uint32_t unused;
-    void *held; /* the reader's own: what it pinned */
-    unsigned char apart[64 - 16 - sizeof(void *)];
+    unsigned char apart[64 - 2 * sizeof(uint64_t) - sizeof(uint32_t)];
 } slot;
+
+_Static_assert(sizeof(slot) == 64 && sizeof(void *) <= sizeof(uint64_t), "slots are 64 bytes apart");
 
 typedef struct held {
     struct held *next; /* retired later */
@@ -55,7 +55,9 @@ typedef struct held {
 
 struct pshi_root {
     psh_env *env;
-    void (*release)(void *value);
+    void (*release)(void *value); /* or: */
+    void (*release_with)(void *user, void *value);
+    void *user;
     _Atomic(void *) current;
     _Atomic uint64_t clock;
     /* The writer's own: */
@@ -67,7 +69,7 @@ struct pshi_root {
     slot *slots;
 };
 
-psh_status pshi_root_create(psh_env *env, uint32_t slots, void (*release)(void *value), pshi_root **out) {
+static psh_status create_root(psh_env *env, uint32_t slots, pshi_root **out) {
     pshi_root *r = pshi_calloc(env, 1, sizeof *r);
     uint32_t i;
 
@@ -86,14 +88,35 @@ psh_status pshi_root_create(psh_env *env, uint32_t slots, void (*release)(void *
     atomic_init(&r->current, NULL);
     atomic_init(&r->clock, 1);
     r->env = env;
-    r->release = release;
     r->slot_count = slots;
     *out = r;
     return PSH_OK;
 }
 
+psh_status pshi_root_create(psh_env *env, uint32_t slots, void (*release)(void *value), pshi_root **out) {
+    psh_status st = create_root(env, slots, out);
+
+    if (st == PSH_OK)
+        (*out)->release = release;
+    return st;
+}
+
+psh_status pshi_root_create_with(
+    psh_env *env, uint32_t slots, void (*release)(void *user, void *value), void *user, pshi_root **out) {
+    psh_status st = create_root(env, slots, out);
+
+    if (st == PSH_OK) {
+        (*out)->release_with = release;
+        (*out)->user = user;
+    }
+    return st;
+}
+
 static void release_held(pshi_root *r, held *h) {
-    r->release(h->value);
+    if (r->release)
+        r->release(h->value);
+    else
+        r->release_with(r->user, h->value);
     pshi_free(r->env, h);
 }
 
@@ -221,9 +244,10 @@ void *pshi_root_pin(pshi_root *r, uint32_t slot_index) {
 
 void *pshi_root_refresh(pshi_root *r, uint32_t slot_index) {
     slot *s = &r->slots[slot_index];
-    uint64_t announced = atomic_load_explicit(&s->announced, memory_order_relaxed); /* our own store */
 
-    if (atomic_load_explicit(&r->clock, memory_order_acquire) == announced)
+    /* The clock begins at 1: a slot that announces nothing never agrees with it. */
+    if (atomic_load_explicit(&r->clock, memory_order_relaxed) ==
+        atomic_load_explicit(&s->announced, memory_order_relaxed))
         return s->held;
     return pshi_root_pin(r, slot_index);
 }

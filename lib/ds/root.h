@@ -15,6 +15,9 @@ typedef struct pshi_root pshi_root;
 
 /** @param release  called by the writer for each value that no reader holds any more */
 psh_status pshi_root_create(psh_env *env, uint32_t slots, void (*release)(void *value), pshi_root **out);
+/** The same, with something of the owner's handed to each release. */
+psh_status pshi_root_create_with(
+    psh_env *env, uint32_t slots, void (*release)(void *user, void *value), void *user, pshi_root **out);
 /** Releases all. No slot may be taken. NULL is allowed. */
 void pshi_root_destroy(pshi_root *r);
 /** Makes value current, under a number that pshi_root_oldest tells. @return PSH_OK, PSH_E_NOMEM (unchanged). */
@@ -38,8 +41,8 @@ uint32_t pshi_root_taken(const pshi_root *r);
 /** Wait-free. The value stays whole until unpin. @return NULL before the first; then nothing is pinned. */
 void *pshi_root_pin(pshi_root *r, uint32_t slot);
 /**
- * Wait-free. While pinned: lets go of the pinned value and takes the current one. Between two publications it
- * gives the same value again, for one read of shared memory.
+ * While pinned: lets go of the value and takes the current one. While nothing was published since this slot last
+ * announced, that is a load of the clock and no store. Wait-free. @return as pin.
  */
 void *pshi_root_refresh(pshi_root *r, uint32_t slot);
 /** Wait-free. */
