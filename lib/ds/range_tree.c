@@ -103,11 +103,10 @@ static pshi_range_page *own_page(pshi_range_batch *b, pshi_range_page *p) {
 
 /* A leaf is about to be read whole, and its block to be given back: their lines are asked for side by side. */
 static void fetch(const pshi_range_page *p) {
-    size_t most = PSHI_LEAF_MOST * (sizeof(uint64_t) + sizeof(uint32_t)) + 256, i;
-    const char *start = (const char *)p - 64;
+    uintptr_t start = (uintptr_t)p - 64, most = PSHI_LEAF_MOST * (sizeof(uint64_t) + sizeof(uint32_t)) + 256, i;
 
     for (i = 0; i < most; i += 64)
-        __builtin_prefetch(start + i);
+        __builtin_prefetch((const void *)(start + i));
 }
 
 static void descend(pshi_range_batch *b, const pshi_range_key *key) {

@@ -177,27 +177,27 @@ static void run_style(key_style style, size_t keys, size_t rounds, size_t most, 
 
 static void test_short_keys(void **state) {
     (void)state;
-    run_style(short_key, 3000, 40, 300, 1);
+    run_style(short_key, 3000, 25, 300, 1);
 }
 
 static void test_random_keys(void **state) {
     (void)state;
-    run_style(random_key, 20000, 15, 2000, 2);
+    run_style(random_key, 12000, 7, 2000, 2);
 }
 
 static void test_long_prefixes(void **state) {
     (void)state;
-    run_style(long_prefix_key, 20000, 15, 2000, 3);
+    run_style(long_prefix_key, 12000, 7, 2000, 3);
 }
 
 static void test_ties(void **state) {
     (void)state;
-    run_style(tied_key, 20000, 15, 2000, 4);
+    run_style(tied_key, 12000, 7, 2000, 4);
 }
 
 static void test_huge_keys(void **state) {
     (void)state;
-    run_style(huge_key, 2500, 15, 400, 5);
+    run_style(huge_key, 2000, 8, 400, 5);
 }
 
 static int by_bytes(const void *a, const void *b) {
