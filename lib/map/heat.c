@@ -227,6 +227,8 @@ static psh_status take_step(evening *e, const psh_balance_step *b) {
     int slow = c->m->o.latency_us > 0 && s->latency_us > c->m->o.latency_us;
     uint32_t why = slow && b->why == PSH_WHY_HOT ? PSH_WHY_LATENCY : b->why;
 
+    if (!pshi_is_idle(c, s)) /* pinned: something is under way on it */
+        return PSH_OK;
     switch (b->kind) {
     case PSH_BALANCE_MOVE:
         return pshi_want_move(c, s, b->to, b->why == PSH_WHY_HOT ? PSH_WHY_BALANCE : b->why);

@@ -305,11 +305,20 @@ static psh_status resume_child(pshi_proposal *c, const pshi_slot *child) {
 
 /* Merges. */
 
+static int has_copy(const pshi_proposal *c, const pshi_slot *s) {
+    size_t first, end;
+
+    pshi_map_copies(c->m, s->p.id, &first, &end);
+    return first < end;
+}
+
 psh_status pshi_want_merge(pshi_proposal *c, const pshi_slot *left, const pshi_slot *right, uint32_t why) {
     psh_want w = pshi_want_of(&left->p, PSH_ACT_MERGE_PARTITION, why);
     double bytes = (double)right->p.bytes;
 
     if (!pshi_reshard_affords(c, bytes) || is_used(c, left->p.id) || is_used(c, right->p.id))
+        return PSH_OK;
+    if (has_copy(c, left) || has_copy(c, right) || has_child(c, left) || has_child(c, right))
         return PSH_OK;
     spend(c, bytes);
     use(c, left->p.id, 0);
@@ -425,13 +434,6 @@ static psh_status resume_all(pshi_proposal *c) {
 
 static double size_of(const pshi_proposal *c, const psh_partition *p) {
     return (double)(p->time_to > c->now && p->bytes_planned > p->bytes ? p->bytes_planned : p->bytes);
-}
-
-static int has_copy(const pshi_proposal *c, const pshi_slot *s) {
-    size_t first, end;
-
-    pshi_map_copies(c->m, s->p.id, &first, &end);
-    return first < end;
 }
 
 /* Whether two slots that follow each other are neighbours that could be one. */
