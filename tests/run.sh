@@ -6,7 +6,8 @@ set -eu
 cd "$(dirname "$0")/.."
 bash examples/install.sh 'building and running the tests' \
   gcc g++ clang libclang-rt-14-dev llvm libc6-dev meson ninja-build pkg-config python3 git binutils xz-utils \
-  libcmocka-dev libsqlite3-dev liblzma-dev libjansson-dev libpg-query-dev libjs-chart.js
+  libcmocka-dev libsqlite3-dev liblzma-dev libjansson-dev libpg-query-dev libjs-chart.js libabsl-dev liblmdb-dev \
+  liburcu-dev
 werror=false
 [ "${CI:-}" = true ] && werror=true
 root=.build/tests
