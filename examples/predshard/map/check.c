@@ -207,7 +207,7 @@ static void check_checkpoint(check *c) {
     psh_status st;
 
     s->err.text[0] = s->err.field[0] = 0;
-    st = sight_restore(s);
+    st = sight_restore(s, SIGHT_LATER);
     if (st == PSH_E_NOT_FOUND) {
         check_found(c, "checkpoint", "let predshard run reach its first one", "there is none");
         return;

@@ -315,7 +315,7 @@ static void tell_history(explanation *x) {
 
     if (!x->place.partition)
         return;
-    if (!x->s->o->db || sight_restore(x->s) != PSH_OK) {
+    if (!x->s->o->db || sight_restore(x->s, SIGHT_LATER) != PSH_OK) {
         say(x, "history", x->s->o->db ? "none: the last checkpoint cannot be loaded, see predshard map check" :
             "none: a saved world has no audit");
         return;

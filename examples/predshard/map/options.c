@@ -208,6 +208,8 @@ static int take_words(int n, char **words, map_options *o, failure *f) {
             names[o->command]);
     if (o->db && o->file)
         return fail(f, EXIT_USAGE, "--file and a DB: pass one of them");
+    if (o->file && o->epochs[0])
+        return fail(f, EXIT_USAGE, "--file and --epoch: a saved world is of one epoch: pass one of them");
     if (o->command == MAP_EXPLAIN && !o->key)
         return fail(f, EXIT_USAGE, "map explain takes DB and KEY: see predshard help map");
     return EXIT_DONE;

@@ -169,7 +169,7 @@ static int run(dry_run *d, FILE *to) {
     if (sight_world(s, 0, &s->world))
         return s->f->code;
     d->now = s->o->now != PSH_TIME_NONE ? s->o->now : sight_now(s);
-    st = sight_restore(s);
+    st = sight_restore(s, d->now);
     if (st == PSH_E_TIME)
         return fail(s->f, EXIT_USAGE, "--now lies before the last checkpoint: name a later time, or leave it out");
     if (st != PSH_OK)

@@ -147,6 +147,7 @@ static void show_table(const show *v, uint32_t table, json_t *tables) {
     const psh_partition *p;
     psh_table_spec spec;
     size_t partitions, intervals, i;
+    int shown = 0;
 
     if (psh_schema_table(v->s->schema, table, &spec) != PSH_OK)
         return;
@@ -159,6 +160,7 @@ static void show_table(const show *v, uint32_t table, json_t *tables) {
             i++;
             continue;
         }
+        shown = 1;
         if (!v->s->o->partitions) {
             i = show_interval(v, i, list);
             continue;
@@ -168,6 +170,8 @@ static void show_table(const show *v, uint32_t table, json_t *tables) {
             put_partition(push_object(list, v->s->f), v->s->schema, p, v->s->f);
         i++;
     }
+    if (!shown)
+        fprintf(v->to, "  none%s\n", partitions ? " between --from and --to" : "");
 }
 
 static sum sum_of_tier(const psh_world *w, const psh_tier_info *t) {
@@ -285,6 +289,8 @@ static int show_world(const show *v) {
     char time[WORDS_SIZE];
     uint32_t t, only = PSH_NONE;
 
+    if (v->s->o->table && sight_table(v->s, &only))
+        return v->s->f->code;
     words_time(psh_world_time(w), time);
     fprintf(v->to, "%s: world of epoch %" PRIu64 ", made at %s\n", v->s->o->db ? v->s->o->db : v->s->o->file,
         psh_world_epoch(w), time);
@@ -293,8 +299,6 @@ static int show_world(const show *v) {
         put_time(v->result, "time", psh_world_time(w), v->s->f);
     }
     if (v->s->share && show_share(v))
-        return v->s->f->code;
-    if (v->s->o->table && sight_table(v->s, &only))
         return v->s->f->code;
     for (t = 0; t < psh_schema_table_count(v->s->schema); t++)
         if (only == PSH_NONE || only == t)

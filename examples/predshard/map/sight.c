@@ -160,7 +160,7 @@ static psh_status make_driver(sight *s) {
     return st == PSH_OK ? psh_worlds_create(s->env, 1, &s->worlds) : st;
 }
 
-psh_status sight_restore(sight *s) {
+psh_status sight_restore(sight *s, int64_t now) {
     psh_autopilot_options o;
     psh_status st;
 
@@ -175,8 +175,7 @@ psh_status sight_restore(sight *s) {
     s->parts.driver = s->driver;
     s->parts.worlds = s->worlds;
     return psh_autopilot_restore(
-        s->env, s->schema, &o, &s->parts, s->o->now != PSH_TIME_NONE ? s->o->now : sight_now(s), &s->autopilot,
-        &s->err);
+        s->env, s->schema, &o, &s->parts, now, &s->autopilot, &s->err);
 }
 
 int sight_led(const sight *s) {

@@ -27,11 +27,13 @@ int sight_open(sight *s, const map_options *o, failure *f);
 void sight_close(sight *s);
 /** Loads the world of an epoch, 0 = the current one; of the file, if there is one. *out is the caller's. */
 int sight_world(sight *s, uint64_t epoch, psh_world **out);
+#define SIGHT_LATER (PSH_TIME_MAX / 2) /* after any checkpoint */
+
 /**
  * Makes the library's objects from the last checkpoint. Nothing that is done with them reaches the database.
- * @return PSH_OK; else s->err tells
+ * @return PSH_OK, PSH_E_TIME (now lies before it); else s->err tells
  */
-psh_status sight_restore(sight *s);
+psh_status sight_restore(sight *s, int64_t now);
 /** The time of the last commit or of the world, whichever is later. */
 int64_t sight_now(sight *s);
 /** A failed call of the library as the tool's failure. @return EXIT_* */

@@ -16,7 +16,10 @@ static psh_status store_error(store *s) {
 int store_fail(const store *s, failure *f) {
     int code = sqlite3_errcode(s->db);
 
-    if (code == SQLITE_NOTADB || code == SQLITE_CORRUPT)
+    if (code == SQLITE_NOTADB)
+        return fail(f, EXIT_BAD_INPUT, "%s: %s: name one that predshard run --db DIR made", s->path,
+            sqlite3_errmsg(s->db));
+    if (code == SQLITE_CORRUPT)
         return fail(f, EXIT_BAD_INPUT, "%s: %s: restore it from a copy", s->path, sqlite3_errmsg(s->db));
     return fail(f, EXIT_STORAGE, "%s: %s: see that you may read it and its directory", s->path, sqlite3_errmsg(s->db));
 }
