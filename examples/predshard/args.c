@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "analyze/analyze.h"
-#include "map/map.h"
+#include "map_command.h"
 #include "series/forecast.h"
 
 static const char *const policy_names[POLICIES] = { "base", "reactive", "predictive" };

@@ -8,7 +8,7 @@
 #include <sqlite3.h>
 
 #include "analyze/analyze.h"
-#include "map/map.h"
+#include "map_command.h"
 #include "series/forecast.h"
 #include "json.h"
 #include "output.h"

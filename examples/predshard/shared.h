@@ -2,8 +2,8 @@
 /**
  * @file shared.h  The world of a run in its database's key-value store, where other processes read it.
  *
- * One lead for the share and the driver. The world is published when a checkpoint was taken, so that nobody routes by
- * a map that a restart would not know, and at the end of the run.
+ * One lead for the share and the driver. The world is published when a checkpoint was taken, so that nobody routes
+ * by a map that a restart would not know, and at the end of the run.
  */
 #ifndef TOOL_SHARED_H
 #define TOOL_SHARED_H
@@ -17,7 +17,7 @@
 psh_status shared_open(stack *s, psh_error *err);
 /** Publishes the current world if a checkpoint was taken since the last call. @return EXIT_* */
 int shared_follow(stack *s);
-/** At the end of a run: a last checkpoint and world, blobs of old ones removed, the lead given up. @return EXIT_* */
+/** At the end of a run: a last checkpoint and world, old blobs removed, the lead given up. @return EXIT_* */
 int shared_end(stack *s);
 
 #endif

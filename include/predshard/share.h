@@ -77,8 +77,8 @@ PSH_API psh_status psh_share_publish(psh_share *s, const psh_world *world, int64
  */
 PSH_API psh_status psh_share_catch_up(psh_share *s, int64_t wait_ns, psh_world **out, psh_error *err);
 /**
- * An epoch that is kept still: the shared one, or one of the keep_epochs - 1 before it. What this process has caught
- * up with stays as it is.
+ * An epoch that is kept still: the shared one, or one of the keep_epochs - 1 before it. What this process has
+ * caught up with stays as it is.
  * @param out  the caller's reference, NULL unless PSH_OK
  * @return PSH_OK, PSH_E_NOT_FOUND (not kept, or never published), and as psh_share_catch_up but for PSH_END.
  */
@@ -106,7 +106,8 @@ typedef struct psh_share_state {
 /**
  * Reads root and lead, for people and checks; leads nothing and changes nothing. Fills the first out->struct_size
  * bytes.
- * @return PSH_OK, PSH_E_INVALID, PSH_E_CORRUPT, PSH_E_NEWER, PSH_E_HOST, PSH_E_NOMEM; on an error *out is as it was.
+ * @return PSH_OK, PSH_E_INVALID, PSH_E_CORRUPT, PSH_E_NEWER, PSH_E_HOST, PSH_E_NOMEM; on an error *out is as it
+ *         was.
  */
 PSH_API psh_status psh_share_read_state(psh_share *s, psh_share_state *out, psh_error *err);
 /**

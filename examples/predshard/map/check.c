@@ -221,8 +221,8 @@ static void check_checkpoint(check *c) {
         psh_autopilot_audit_count(s->autopilot));
     if (s->world && psh_world_diff(s->world, psh_worlds_current(s->worlds), count_difference, &differ) == PSH_OK &&
         differ)
-        check_noted(c, "checkpoint", "%" PRIu64 " partitions are in it or in the shared world alone: a planner that "
-            "starts anew begins from the checkpoint", differ);
+        check_noted(c, "checkpoint", "%" PRIu64 " partitions are in it or in the shared world alone: a planner "
+            "that starts anew begins from the checkpoint", differ);
 }
 
 static void run_checks(check *c) {

@@ -54,7 +54,8 @@ static void take_entry(sqlite3_stmt *stmt, entry *out) {
 static entry find_entry(check *c, uint64_t id, uint32_t node) {
     entry e = { 0, 0, -1, "" };
     sqlite3_stmt *stmt = prepare(c, node == PSH_NONE ?
-        "SELECT tier, ifnull((SELECT node FROM psh_places WHERE id = ?1), -1), name FROM psh_partitions WHERE id = ?1" :
+        "SELECT tier, ifnull((SELECT node FROM psh_places WHERE id = ?1), -1), name FROM psh_partitions"
+        " WHERE id = ?1" :
         "SELECT tier, node, name FROM psh_replicas WHERE id = ?1 AND node = ?2");
 
     if (!stmt)
@@ -158,8 +159,8 @@ static void check_replica(check *c, const psh_replica *r) {
     if (r->state != PSH_REPLICA_READY)
         return;
     if (!e.found || !has_table(c, &e))
-        differs(c, "let the planner run on: it makes the copy anew", "%s: its replica on node %" PRIu32 " is missing",
-            name, r->node);
+        differs(c, "let the planner run on: it makes the copy anew",
+            "%s: its replica on node %" PRIu32 " is missing", name, r->node);
     else if (p && count_rows(c, &e) < (int64_t)p->rows)
         differs(c, "let the planner run on: the host brings replicas up when it opens",
             "%s: its replica on node %" PRIu32 " has fewer rows than the map counted", name, r->node);
@@ -227,6 +228,6 @@ void check_tables(check *c) {
     if (c->s->store.has_archive)
         check_orphans(c, 1);
     if (c->finding_count == before)
-        check_fine(c, "tables", "%zu partitions, %zu replicas, %" PRIu64 " rows: all have their tables, no table is "
-            "without", psh_world_partition_count(w), psh_world_replica_count(w), rows);
+        check_fine(c, "tables", "%zu partitions, %zu replicas, %" PRIu64 " rows: all have their tables, no table "
+            "is without", psh_world_partition_count(w), psh_world_replica_count(w), rows);
 }

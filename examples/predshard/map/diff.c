@@ -44,7 +44,8 @@ static void changed_id(const diff *d, const char *what, uint64_t before, uint64_
     changed(d, what, a, b);
 }
 
-static void print_partition(const diff *d, const char *op, const psh_partition *before, const psh_partition *after) {
+static void print_partition(
+    const diff *d, const char *op, const psh_partition *before, const psh_partition *after) {
     const psh_partition *p = after ? after : before;
     char name[WORDS_NAME];
 
@@ -99,8 +100,8 @@ static int choose_epochs(sight *s, uint64_t epochs[2]) {
     if (st != PSH_OK)
         return sight_fail(s, "its root", st);
     if (count < 2)
-        return fail(s->f, EXIT_BAD_INPUT, "%s: %zu epochs were published: there is nothing to compare yet", s->o->db,
-            count);
+        return fail(s->f, EXIT_BAD_INPUT, "%s: %zu epochs were published: there is nothing to compare yet",
+            s->o->db, count);
     epochs[0] = kept[1];
     epochs[1] = kept[0];
     return EXIT_DONE;

@@ -210,7 +210,7 @@ static void tell_write(explanation *x) {
     if (st != PSH_OK)
         snprintf(line, sizeof line, "is refused: there is not even a quarantine; let the planner run");
     else if (to.quarantined)
-        snprintf(line, sizeof line, "goes to %s: kept and found by every query, until a partition is planned", name);
+        snprintf(line, sizeof line, "goes to %s: kept there, and found by every query", name);
     else
         snprintf(line, sizeof line, "goes to %s%s", name,
             to.late ? "; late: its interval is sealed, views take it in before it is acknowledged" : "");

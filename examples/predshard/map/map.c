@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "map.h"
+#include "../map_command.h"
 
 #include <string.h>
 

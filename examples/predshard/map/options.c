@@ -9,7 +9,7 @@
 #include <predshard.h>
 
 #include "../clock.h"
-#include "map.h"
+#include "../map_command.h"
 
 static const struct option long_options[] = {
     { "db", required_argument, NULL, 'd' },
@@ -49,20 +49,20 @@ static const char *const names[] = {
 };
 
 const char *map_help(void) {
-    return "usage: predshard map show DB [--partitions | --dump] [--table T] [--from TIME] [--to TIME] [--epoch N]\n"
-           "                          [--save FILE]\n"
+    return "usage: predshard map show DB [--partitions | --dump] [--table T] [--from TIME] [--to TIME]\n"
+           "                          [--epoch N] [--save FILE]\n"
            "       predshard map diff --db DB [--epochs N M]       or: predshard map diff A B\n"
            "       predshard map plan DB [--now TIME] [--nodes F.json] [--loads F.csv] [--ahead DURATION]\n"
            "       predshard map check DB\n"
            "       predshard map explain DB KEY [--time TIME] [--table T] [--epoch N]\n"
            "\n"
-           "Reads the partition map that a database shares: DB is one of `predshard run --db DIR`, while it runs or\n"
-           "after. Nothing is changed, in the database or the map.\n"
+           "Reads the partition map that a database shares: DB is one of `predshard run --db DIR`, while it runs\n"
+           "or after. Nothing is changed, in the database or the map.\n"
            "\n"
            "  show      partitions by table and interval, totals by node and tier, who leads\n"
            "  diff      what differs in two epochs, the last two if none are named, or in two saved worlds\n"
            "  plan      what the library would do next, and why: a dry run from the last checkpoint\n"
-           "  check     root, blobs, worlds, tables, replicas, rows, checkpoint, fences: what is wrong, what to do\n"
+           "  check     blobs, worlds, tables, replicas, rows, checkpoint, fences: what is wrong, and what to do\n"
            "  explain   where a tenant's rows are and why, what a write and a query of it do\n"
            "\n"
            "  --partitions        show: one line a partition\n"
@@ -76,15 +76,15 @@ const char *map_help(void) {
            "  --now TIME          plan: as if it were then; default the time of the last commit\n"
            "  --ahead DURATION    plan: demand of how long; default 1d\n"
            "  --observed          plan: demand as it was observed last, instead of forecasts\n"
-           "  --nodes F.json      plan: [{\"node\":0,\"capacity\":100,\"free_bytes\":1e9,\"state\":\"up\"}, ...]; state is\n"
-           "                      up, standby or leaving. Without it nothing is moved or copied\n"
+           "  --nodes F.json      plan: [{\"node\":0,\"capacity\":100,\"free_bytes\":1e9,\"state\":\"up\"}, ...]\n"
+           "                      state is up, standby or leaving. Without it nothing is moved or copied\n"
            "  --loads F.csv       plan: columns partition,reads_per_s,writes_per_s and perhaps latency_us\n"
            "  --time TIME         explain: the row's or query's time; default the time of the world\n"
            "  --archive FILE      the archive database; default DB with -archive before its .db\n"
            "  --json FILE         write the result as JSON; - is standard output (the text then goes to stderr)\n"
            "\n"
-           "Times: YYYY-MM-DD, with HH:MM[:SS], in UTC. Exit codes: 0 the same, nothing found; 1 diff: they differ,\n"
-           "check: findings; others as predshard --help tells.\n";
+           "Times: YYYY-MM-DD, with HH:MM[:SS], in UTC. Exit codes: 0 the same, nothing found; 1 diff: they\n"
+           "differ, check: findings; others as predshard --help tells.\n";
 }
 
 static int bad_value(const char *option, const char *value, const char *wanted, failure *f) {
@@ -92,8 +92,9 @@ static int bad_value(const char *option, const char *value, const char *wanted, 
 }
 
 static int parse_time(const char *option, const char *s, int64_t *out, failure *f) {
-    return clock_read(s, strlen(s), out, NULL) ? EXIT_DONE :
-                                                 bad_value(option, s, "a time like 2006-01-02 or 2006-01-02T15:04", f);
+    if (clock_read(s, strlen(s), out, NULL))
+        return EXIT_DONE;
+    return bad_value(option, s, "a time like 2006-01-02 or 2006-01-02T15:04", f);
 }
 
 static int parse_epoch(const char *option, const char *s, uint64_t *out, failure *f) {
@@ -161,7 +162,7 @@ static int parse_option(int option, char *value, map_options *o, failure *f) {
     case 'E':
         return parse_epochs(value, o, f);
     case 'A':
-        return clock_duration(value, &o->ahead) ? EXIT_DONE : bad_value("ahead", value, "a duration like 12h, 1d", f);
+        return clock_duration(value, &o->ahead) ? EXIT_DONE : bad_value("ahead", value, "a duration like 1d", f);
     case 'o':
         o->observed = 1;
         return EXIT_DONE;
@@ -201,8 +202,8 @@ static int take_words(int n, char **words, map_options *o, failure *f) {
     if (o->command == MAP_EXPLAIN && at < n)
         o->key = words[at++];
     if (at != n)
-        return fail(f, EXIT_USAGE, "map %s: '%.60s' is one word too many: see predshard help map", names[o->command],
-            words[at]);
+        return fail(f, EXIT_USAGE, "map %s: '%.60s' is one word too many: see predshard help map",
+            names[o->command], words[at]);
     if (!o->db && !o->file)
         return fail(f, EXIT_USAGE, "map %s takes a DB, as predshard run --db DIR makes: see predshard help map",
             names[o->command]);
@@ -249,7 +250,7 @@ int map_parse(int argc, char **argv, map_options *o, failure *f) {
 
     set_defaults(o);
     if (argc < 2)
-        return fail(f, EXIT_USAGE, "map: no command: try show, diff, plan, check or explain, or predshard help map");
+        return fail(f, EXIT_USAGE, "map: no command: try show, diff, plan, check, explain, or predshard help map");
     if (strcmp(argv[1], "--help") == 0)
         return EXIT_DONE;
     if (find_command(argv[1], o, f))

@@ -96,7 +96,8 @@ static int load_bytes(
     psh_status st = first ? PSH_OK : PSH_E_CORRUPT;
 
     if (first && *schema && !is_same(env, *schema, data, first))
-        return fail(f, EXIT_BAD_INPUT, "%s: its tables are not those of the other world: compare worlds of one schema",
+        return fail(f, EXIT_BAD_INPUT,
+            "%s: its tables are not those of the other world: compare worlds of one schema",
             path);
     if (first && !*schema)
         st = psh_schema_load(env, data, first, 0, schema, &err);

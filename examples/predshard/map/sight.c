@@ -120,7 +120,8 @@ static int unknown_epoch(sight *s, uint64_t epoch) {
     psh_share_epochs(s->share, kept, SHARED_KEEP, &count, NULL);
     n = count < SHARED_KEEP ? count : SHARED_KEEP;
     if (!n)
-        return fail(s->f, EXIT_BAD_INPUT, "%s: nothing was published yet: %s", s->o->db, advice_of(PSH_E_NOT_FOUND));
+        return fail(s->f, EXIT_BAD_INPUT, "%s: nothing was published yet: %s", s->o->db,
+            advice_of(PSH_E_NOT_FOUND));
     return fail(s->f, EXIT_USAGE, "epoch %" PRIu64 " is not kept: %zu are, from %" PRIu64 " to %" PRIu64
         " (predshard map show --json lists them)", epoch, count, kept[n - 1], kept[0]);
 }

@@ -21,7 +21,8 @@ int store_fail(const store *s, failure *f) {
             sqlite3_errmsg(s->db));
     if (code == SQLITE_CORRUPT)
         return fail(f, EXIT_BAD_INPUT, "%s: %s: restore it from a copy", s->path, sqlite3_errmsg(s->db));
-    return fail(f, EXIT_STORAGE, "%s: %s: see that you may read it and its directory", s->path, sqlite3_errmsg(s->db));
+    return fail(f, EXIT_STORAGE, "%s: %s: see that you may read it and its directory", s->path,
+        sqlite3_errmsg(s->db));
 }
 
 sqlite3_stmt *store_query(store *s, const char *sql, failure *f) {
@@ -129,7 +130,7 @@ static int check_tables(store *s, failure *f) {
     if (found < 0)
         return store_fail(s, f);
     if (found != 5)
-        return fail(f, EXIT_BAD_INPUT, "%s: there is no map in it: name a database that predshard run --db DIR made",
+        return fail(f, EXIT_BAD_INPUT, "%s: there is no map in it: name one that predshard run --db DIR made",
             s->path);
     return EXIT_DONE;
 }

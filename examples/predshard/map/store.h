@@ -2,8 +2,8 @@
 /**
  * @file store.h  A database of the SQLite host, read only and at one moment.
  *
- * The host itself repairs and tidies what it opens, which would disturb a run that is under way. This reads the same
- * tables inside one transaction of SQLite, so that root, blobs, checkpoint and rows are of one moment.
+ * The host itself repairs and tidies what it opens, which would disturb a run that is under way. This reads the
+ * same tables inside one transaction of SQLite, so that root, blobs, checkpoint and rows are of one moment.
  */
 #ifndef TOOL_MAP_STORE_H
 #define TOOL_MAP_STORE_H
