@@ -6,6 +6,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define RENEW_NS (10 * PSH_SECOND) /* of a lease of 30 s */
+
 /* Leases are for other processes, so they run by the clock on the wall; data time decides all else. */
 static int64_t wall_now(void) {
     struct timespec t;
@@ -50,16 +52,28 @@ psh_status shared_open(stack *s, psh_error *err) {
     return st == PSH_OK ? psh_driver_set_fence(s->driver, fence, err) : st;
 }
 
-/* The lead is renewed with each publication, also where the lease ran out and nobody took it meanwhile. */
+/* Renews the lead in good time; also where the lease ran out and nobody took it meanwhile. */
+static psh_status stay_leader(stack *s, int64_t wall, psh_error *err) {
+    psh_status st;
+
+    if (wall >= s->shared_led && wall < s->shared_led + RENEW_NS)
+        return PSH_OK;
+    st = psh_share_lead(s->share, wall, NULL, err);
+    if (st == PSH_OK)
+        s->shared_led = wall;
+    return st;
+}
+
 static int publish(stack *s, psh_error *err) {
     const psh_world *world = psh_worlds_current(s->worlds);
+    int64_t wall = wall_now();
     psh_status st;
 
     if (!world || psh_world_epoch(world) == s->shared_epoch)
         return EXIT_DONE;
-    st = psh_share_lead(s->share, wall_now(), NULL, err);
+    st = stay_leader(s, wall, err);
     if (st == PSH_OK)
-        st = psh_share_publish(s->share, world, wall_now(), err);
+        st = psh_share_publish(s->share, world, wall, err);
     if (st != PSH_OK)
         return stack_fail(s, "sharing the map", st, err);
     s->shared_epoch = psh_world_epoch(world);

@@ -231,12 +231,13 @@ static void show_leader(const show *v) {
     const psh_share_state *x = &v->s->state;
     char until[WORDS_SIZE];
 
-    words_time(x->lease_end, until);
     fprintf(v->to, "fence %" PRIu64 "; ", x->fence);
-    if (!x->owner[0])
+    if (!x->owner[0]) {
         fprintf(v->to, "nobody leads: no planner is running\n");
-    else
-        fprintf(v->to, "%s leads, lease %s %s UTC\n", x->owner, sight_led(v->s) ? "until" : "ran out at", until);
+        return;
+    }
+    words_time(x->lease_end - x->lease_end % PSH_SECOND, until);
+    fprintf(v->to, "%s leads, lease %s %s UTC\n", x->owner, sight_led(v->s) ? "until" : "ran out at", until);
 }
 
 static void put_share(const show *v, const uint64_t *kept, size_t n) {
