@@ -246,6 +246,25 @@ class Map(tool.Case):
         self.change('CREATE TABLE other(x)')
         self.assertNotIn('other', self.findings('tables'))
 
+    def test_check_replicas(self):
+        self.change('INSERT INTO psh_replicas SELECT id, 1, 0, 1, name || "_r1" FROM psh_partitions'
+                    " WHERE name = 'flights_20010103T000000_s0'")
+        self.assertIn('flights_20010103T000000_s0_r1: the database has this replica', self.findings('tables'))
+
+    def test_damaged_anywhere(self):
+        """Any page of the file may be spoiled: the commands end by themselves, with a code and a line."""
+        with open(self.db, 'rb') as file:
+            whole = file.read()
+        draw = random.Random(5)
+        for _ in range(40):
+            at = draw.randrange(len(whole) - 64)
+            with open(self.path('spoiled.db'), 'wb') as file:
+                file.write(whole[:at] + draw.randbytes(64) + whole[at + 64:])
+            for args in (['check'], ['show'], ['plan'], ['explain', 'AAA']):
+                done = self.run_tool(args[0], self.path('spoiled.db'), *args[1:])
+                self.assertIn(done.returncode, (0, 1, 4, 6), done.stderr)
+                self.assertEqual(done.returncode > 1, 'predshard: ' in done.stderr, done.stderr)
+
     def test_check_rows(self):
         count = self.change("DELETE FROM flights_20010102T000000_s0 WHERE origin = 'AAA'")
         self.assertGreater(count, 0)

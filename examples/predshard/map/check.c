@@ -9,7 +9,6 @@
 #include "commands.h"
 #include "words.h"
 
-#define MOST_EPOCHS 1024u
 #define ADVICE_PUBLISH "let the planner run on: its next publication writes every blob anew"
 #define ADVICE_RESTORE "restore the database from a copy"
 

@@ -43,11 +43,18 @@ static sqlite3_stmt *prepare(check *c, const char *sql) {
     return stmt;
 }
 
+/* Nothing that the host writes is NULL; what others write may be. */
+static const char *text_of(sqlite3_stmt *stmt, int column) {
+    const char *text = (const char *)sqlite3_column_text(stmt, column);
+
+    return text ? text : "";
+}
+
 static void take_entry(sqlite3_stmt *stmt, entry *out) {
     out->found = 1;
     out->tier = (uint32_t)sqlite3_column_int64(stmt, 0);
     out->node = sqlite3_column_int64(stmt, 1);
-    snprintf(out->name, sizeof out->name, "%s", (const char *)sqlite3_column_text(stmt, 2));
+    snprintf(out->name, sizeof out->name, "%s", text_of(stmt, 2));
 }
 
 /* node PSH_NONE: the owner's; else that replica's. */
@@ -173,7 +180,29 @@ static void check_directory(check *c) {
     while (stmt && sqlite3_step(stmt) == SQLITE_ROW)
         if (!psh_world_find_partition(c->s->world, (uint64_t)sqlite3_column_int64(stmt, 0)))
             differs(c, "let the planner run on: it was made after the last publication, or " ADVICE_ORPHAN,
-                "%s: the database has it, the map does not", (const char *)sqlite3_column_text(stmt, 1));
+                "%s: the database has it, the map does not", text_of(stmt, 1));
+    sqlite3_finalize(stmt);
+}
+
+static int world_has_replica(const check *c, uint64_t id, uint64_t node) {
+    const psh_replica *r;
+    size_t n, i;
+
+    r = psh_world_replicas(c->s->world, id, &n);
+    for (i = 0; i < n; i++)
+        if (r[i].node == node)
+            return 1;
+    return 0;
+}
+
+static void check_copies(check *c) {
+    sqlite3_stmt *stmt = prepare(c, "SELECT id, name, node FROM psh_replicas ORDER BY name");
+
+    while (stmt && sqlite3_step(stmt) == SQLITE_ROW)
+        if (!world_has_replica(
+                c, (uint64_t)sqlite3_column_int64(stmt, 0), (uint64_t)sqlite3_column_int64(stmt, 2)))
+            differs(c, "let the planner run on: it finishes or drops the copy",
+                "%s: the database has this replica, the map does not", text_of(stmt, 1));
     sqlite3_finalize(stmt);
 }
 
@@ -201,7 +230,7 @@ static void check_orphans(check *c, int archive) {
     const char *name;
 
     while (stmt && sqlite3_step(stmt) == SQLITE_ROW) {
-        name = (const char *)sqlite3_column_text(stmt, 0);
+        name = text_of(stmt, 0);
         if (!looks_like_partition(c, name))
             continue;
         if (archive)
@@ -224,6 +253,7 @@ void check_tables(check *c) {
     for (i = 0; i < psh_world_replica_count(w) && c->s->f->code == EXIT_DONE; i++)
         check_replica(c, psh_world_replica(w, i));
     check_directory(c);
+    check_copies(c);
     check_orphans(c, 0);
     if (c->s->store.has_archive)
         check_orphans(c, 1);

@@ -174,7 +174,7 @@ static int run(dry_run *d, FILE *to) {
         return fail(s->f, EXIT_USAGE, "--now lies before the last checkpoint: name a later time, or leave it out");
     if (st != PSH_OK)
         return sight_fail(s, "its last checkpoint", st);
-    if (s->o->ahead > PSH_TIME_MAX - 1 - d->now)
+    if (d->now > 0 && s->o->ahead > PSH_TIME_MAX - 1 - d->now)
         return fail(s->f, EXIT_USAGE, "--ahead reaches behind the end of time: name a shorter one");
     if (tell_signals(d))
         return s->f->code;

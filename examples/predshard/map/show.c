@@ -259,9 +259,9 @@ static void put_share(const show *v, const uint64_t *kept, size_t n) {
 }
 
 static int show_share(const show *v) {
-    uint64_t kept[1024];
+    uint64_t kept[MOST_EPOCHS];
     size_t count = 0;
-    psh_status st = psh_share_epochs(v->s->share, kept, 1024, &count, &v->s->err);
+    psh_status st = psh_share_epochs(v->s->share, kept, MOST_EPOCHS, &count, &v->s->err);
 
     if (st != PSH_OK)
         return sight_fail(v->s, "its root", st);

@@ -114,16 +114,15 @@ void sight_close(sight *s) {
 
 /* An epoch that is not kept: says which are. */
 static int unknown_epoch(sight *s, uint64_t epoch) {
-    uint64_t kept[SHARED_KEEP];
-    size_t count = 0, n;
+    uint64_t kept[MOST_EPOCHS];
+    size_t count = 0;
 
-    psh_share_epochs(s->share, kept, SHARED_KEEP, &count, NULL);
-    n = count < SHARED_KEEP ? count : SHARED_KEEP;
-    if (!n)
+    psh_share_epochs(s->share, kept, MOST_EPOCHS, &count, NULL);
+    if (!count)
         return fail(s->f, EXIT_BAD_INPUT, "%s: nothing was published yet: %s", s->o->db,
             advice_of(PSH_E_NOT_FOUND));
     return fail(s->f, EXIT_USAGE, "epoch %" PRIu64 " is not kept: %zu are, from %" PRIu64 " to %" PRIu64
-        " (predshard map show --json lists them)", epoch, count, kept[n - 1], kept[0]);
+        " (predshard map show --json lists them)", epoch, count, kept[count - 1], kept[0]);
 }
 
 int sight_world(sight *s, uint64_t epoch, psh_world **out) {

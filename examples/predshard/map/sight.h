@@ -5,6 +5,8 @@
 
 #include "store.h"
 
+#define MOST_EPOCHS 1024u /* that a share keeps */
+
 /** Zero it before use; close it whatever happened. */
 typedef struct sight {
     const map_options *o;
@@ -27,7 +29,7 @@ int sight_open(sight *s, const map_options *o, failure *f);
 void sight_close(sight *s);
 /** Loads the world of an epoch, 0 = the current one; of the file, if there is one. *out is the caller's. */
 int sight_world(sight *s, uint64_t epoch, psh_world **out);
-#define SIGHT_LATER (PSH_TIME_MAX / 2) /* after any checkpoint */
+#define SIGHT_LATER (PSH_TIME_MAX - 366 * PSH_DAY) /* after any checkpoint */
 
 /**
  * Makes the library's objects from the last checkpoint. Nothing that is done with them reaches the database.

@@ -163,6 +163,7 @@ void store_close(store *s) {
 /* One row of `sql` by a name: column 0 is the value, column 1 the version. */
 static psh_status read_named(store *s, const char *sql, const char *name, psh_buffer *out, uint64_t *version) {
     sqlite3_stmt *stmt;
+    const void *data;
     psh_status st;
     int rc;
 
@@ -171,7 +172,8 @@ static psh_status read_named(store *s, const char *sql, const char *name, psh_bu
     sqlite3_bind_text(stmt, 1, name, -1, SQLITE_STATIC);
     rc = sqlite3_step(stmt);
     if (rc == SQLITE_ROW) {
-        st = psh_buffer_append(out, sqlite3_column_blob(stmt, 0), (size_t)sqlite3_column_bytes(stmt, 0));
+        data = sqlite3_column_blob(stmt, 0);
+        st = psh_buffer_append(out, data, (size_t)sqlite3_column_bytes(stmt, 0));
         *version = (uint64_t)sqlite3_column_int64(stmt, 1);
     } else {
         st = rc == SQLITE_DONE ? PSH_E_NOT_FOUND : store_error(s);
