@@ -95,25 +95,33 @@ static void bench_observe(psh_env *env, psh_schema *schema, const char *name, co
     psh_forecaster_destroy(f);
 }
 
-static void add_partitions(psh_world_draft *d, psh_schema *schema) {
-    psh_partition p;
+static psh_partition partition_of(psh_schema *schema, int64_t day, uint32_t arc) {
     uint64_t width = UINT64_MAX / ARCS;
+    psh_partition p;
+
+    memset(&p, 0, sizeof p);
+    must(psh_schema_interval(
+        schema, 0, T0 + day * PSH_DAY, &p.interval, &p.time_from, &p.time_to), "interval");
+    p.arc_first = arc * width;
+    p.arc_last = arc + 1 == ARCS ? UINT64_MAX : (arc + 1) * width - 1;
+    p.ordinal = arc;
+    p.id = psh_partition_id(0, p.interval, p.arc_first);
+    p.state = PSH_PARTITION_SEALED;
+    p.last_position = 1;
+    p.created_at = T0;
+    p.first_write = p.time_from;
+    return p;
+}
+
+static void add_partitions(psh_world_draft *d, psh_schema *schema, int64_t days) {
+    psh_partition p;
     uint32_t arc;
     int64_t day;
 
-    for (day = 0; day < DAYS; day++) {
+    for (day = 0; day < days; day++) {
         for (arc = 0; arc < ARCS; arc++) {
-            memset(&p, 0, sizeof p);
-            must(psh_schema_interval(
-                schema, 0, T0 + day * PSH_DAY, &p.interval, &p.time_from, &p.time_to), "interval");
-            p.arc_first = arc * width;
-            p.arc_last = arc + 1 == ARCS ? UINT64_MAX : (arc + 1) * width - 1;
-            p.ordinal = arc;
-            p.id = psh_partition_id(0, p.interval, p.arc_first);
-            p.state = day + 1 == DAYS ? PSH_PARTITION_ACTIVE : PSH_PARTITION_SEALED;
-            p.last_position = 1;
-            p.created_at = T0;
-            p.first_write = p.time_from;
+            p = partition_of(schema, day, arc);
+            p.state = day + 1 == days ? PSH_PARTITION_ACTIVE : PSH_PARTITION_SEALED;
             must(psh_world_draft_add_partition(d, &p), "partition");
         }
     }
@@ -233,7 +241,7 @@ static psh_world *make_world(psh_env *env, psh_schema *schema) {
     psh_world *w = NULL;
 
     must(psh_world_draft_create(env, schema, 1, T0, &d), "draft");
-    add_partitions(d, schema);
+    add_partitions(d, schema, DAYS);
     add_views(d, env, schema);
     must(psh_world_create(d, &w, NULL), "world");
     psh_world_draft_destroy(d);
@@ -259,10 +267,81 @@ static double locate_ns(const psh_world *world, psh_reader *reader, int64_t n) {
     return (now_s() - begin) * 1e9 / (double)n;
 }
 
+static double refreshed_ns(psh_reader *reader, int64_t n) {
+    uint64_t seed = 3, found = 0, x;
+    double begin = now_s();
+    int64_t i;
+
+    must(psh_reader_pin(reader) ? PSH_OK : PSH_E_NOT_FOUND, "pin");
+    for (i = 0; i < n; i++) {
+        x = next_random(&seed);
+        found += psh_world_locate(psh_reader_refresh(reader), 0, T0 + (int64_t)(x % DAYS) * PSH_DAY, x) != NULL;
+    }
+    psh_reader_unpin(reader);
+    if (found != (uint64_t)n)
+        must(PSH_E_NOT_FOUND, "locate");
+    return (now_s() - begin) * 1e9 / (double)n;
+}
+
+/* From a world to the next with `changes` other states, published. The least of many: the work, not the wait. */
+static double publish_us(psh_env *env, psh_schema *schema, psh_worlds *worlds, int64_t days, int64_t changes) {
+    int64_t rounds = 20 + 2000 / changes, round, i;
+    double least = 1e9, begin, took;
+    psh_world_draft *d;
+    psh_partition p;
+    psh_world *w;
+
+    for (round = 0; round < rounds; round++) {
+        begin = now_s();
+        w = psh_worlds_current(worlds);
+        must(psh_world_draft_create(env, schema, psh_world_epoch(w) + 1, T0, &d), "draft");
+        must(psh_world_draft_base(d, w), "base");
+        for (i = 0; i < changes; i++) {
+            p = partition_of(schema, (round * 7919 + i * (days / changes)) % days, (uint32_t)round % ARCS);
+            p.state = PSH_PARTITION_ARCHIVED;
+            p.rows = (uint64_t)round;
+            must(psh_world_draft_add_partition(d, &p), "partition");
+        }
+        must(psh_world_create(d, &w, NULL), "world");
+        psh_world_draft_destroy(d);
+        must(psh_worlds_publish(worlds, w), "publish");
+        psh_world_unref(w);
+        took = now_s() - begin;
+        least = took < least ? took : least;
+    }
+    return least * 1e6;
+}
+
+static void bench_publish(psh_env *env, psh_schema *schema, int64_t days, const char *size) {
+    psh_env_stats before = { .struct_size = sizeof before }, after = before;
+    psh_world_draft *d = NULL;
+    psh_worlds *worlds = NULL;
+    psh_world *w = NULL;
+    char name[32];
+
+    must(psh_env_get_stats(env, &before), "stats");
+    must(psh_world_draft_create(env, schema, 1, T0, &d), "draft");
+    add_partitions(d, schema, days);
+    must(psh_world_create(d, &w, NULL), "world");
+    psh_world_draft_destroy(d);
+    must(psh_env_get_stats(env, &after), "stats");
+    must(psh_worlds_create(env, 0, &worlds), "worlds");
+    must(psh_worlds_publish(worlds, w), "publish");
+    psh_world_unref(w);
+    (void)snprintf(name, sizeof name, "world_bytes_%s", size);
+    figure(name, (double)(after.bytes - before.bytes) / (double)(days * ARCS), "bytes",
+        "a partition, 16 an interval");
+    (void)snprintf(name, sizeof name, "publish_one_%s", size);
+    figure(name, publish_us(env, schema, worlds, days, 1), "us", "one state changed");
+    (void)snprintf(name, sizeof name, "publish_500_%s", size);
+    figure(name, publish_us(env, schema, worlds, days, 500), "us", "500 intervals changed");
+    psh_worlds_destroy(worlds);
+}
+
 static void bench_world(psh_env *env, psh_world *world) {
     psh_worlds *worlds = NULL;
     psh_reader *reader = NULL;
-    double bare, pinned;
+    double bare, pinned, refreshed;
 
     must(psh_worlds_create(env, 0, &worlds), "worlds");
     must(psh_worlds_publish(worlds, world), "publish");
@@ -271,6 +350,8 @@ static void bench_world(psh_env *env, psh_world *world) {
     pinned = locate_ns(world, reader, 2000000);
     figure("locate", bare, "ns", "random key among 16,000 partitions of 1,000 intervals");
     figure("pinned_locate", pinned, "ns", "with pin and unpin");
+    refreshed = refreshed_ns(reader, 2000000);
+    figure("refreshed_locate", refreshed, "ns", "pinned once, refreshed for each key");
     figure("pin_share", pinned / bare, "ratio", "pinned over bare");
     psh_reader_destroy(reader);
     psh_worlds_destroy(worlds);
@@ -437,6 +518,9 @@ int main(int argc, char **argv) {
     bench_route(env, schema, world);
     bench_views(env, schema);
     psh_world_unref(world);
+    bench_publish(env, schema, 625, "10k");
+    bench_publish(env, schema, 6250, "100k");
+    bench_publish(env, schema, 62500, "1m");
     psh_schema_unref(schema);
     psh_env_destroy(env);
     return 0;

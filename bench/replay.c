@@ -17,6 +17,7 @@ static const struct {
     { "balance", replay_balance, "loads of many keys on a few nodes, a few moves an hour" },
     { "boundaries", replay_boundaries, "where ranges of keys should begin, on storage traces" },
     { "planning", replay_planning, "ms of one plan; a day of many nodes" },
+    { "sizing", replay_sizing, "capacity of each key and day, sized before the day" },
 };
 
 static void print_usage(FILE *to) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Slicer's experiment: hourly loads of many keys on a few nodes, a few moves an hour, and how full the fullest is. */
+/* Slicer's experiment: hourly loads of many keys on a few nodes, a few moves an hour, how full the fullest is. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +11,8 @@
 #include "tool.h"
 
 static const char usage[] =
-    "usage: replay balance --csv F --time-column C --key-column C [--value-column C] [--nodes 8] [--moves 6] [--tsv]\n"
+    "usage: replay balance --csv F --time-column C --key-column C [--value-column C] [--nodes 8] [--moves 6]\n"
+    "                      [--tsv]\n"
     "  --csv F    a header line, then a row a key and hour, or a row an event without --value-column\n"
     "  --nodes N  all of one capacity; default 8\n"
     "  --moves N  steps (moves, splits) per 30 minutes; default 6";
@@ -19,6 +20,8 @@ static const char usage[] =
 /* What one key can be cut into: its rows fall on atoms by a hash, a part is a run of atoms. */
 #define ATOMS 16u
 #define DAYS 49u
+/* Rows a node in an hour from which its balance is more than a matter of whole rows. */
+#define BUSY 10.0
 /* Hours over which policies are judged before one is followed. */
 #define MEMORY 168.0
 
@@ -45,6 +48,7 @@ typedef struct run {
     double recent;   /* max/mean, fading */
     double sum;      /* over the hours judged */
     double weighted; /* the same by the load of the hour */
+    double busy;     /* the same, hours that had ten rows a node or more */
     double moved;    /* load moved, as a share of the hour's, summed */
     double steps;
     double splits;
@@ -60,7 +64,7 @@ typedef struct contest {
     run whole[SOURCES];      /* keys stay whole */
     run cut[SOURCES];
     run hash, reactive, ours, reactive_cut, ours_cut;
-    double hours, load, floor, floor_weighted;
+    double hours, load, busy, floor, floor_weighted, floor_busy;
     double chosen[SOURCES];  /* by `ours`, hours */
 } contest;
 
@@ -199,6 +203,7 @@ static void judge(const contest *c, run *r, double total, int counts) {
         return;
     r->sum += ratio;
     r->weighted += ratio * total;
+    r->busy += total >= BUSY * c->nodes ? ratio : 0;
 }
 
 /* Each row falls on an atom by a hash of where it stands: no part knows its share ahead. @return rows. */
@@ -290,8 +295,10 @@ static void one_hour(contest *c, size_t hour, int counts) {
         return;
     c->hours++;
     c->load += total;
+    c->busy += total >= BUSY * c->nodes;
     c->floor += ceil(total / c->nodes) * c->nodes / total;
     c->floor_weighted += ceil(total / c->nodes) * c->nodes;
+    c->floor_busy += total >= BUSY * c->nodes ? ceil(total / c->nodes) * c->nodes / total : 0;
 }
 
 static void feed(contest *c, size_t hour) {
@@ -308,18 +315,21 @@ static void feed(contest *c, size_t hour) {
 }
 
 static void print_run(const contest *c, const char *name, const run *r) {
-    char note[160];
+    char note[200];
 
-    snprintf(note, sizeof note, "max/mean over hours; by load %.3f, steps an hour %.2f, splits %.2f, parts %zu, moved %.1f%%",
-        r->weighted / c->load, r->steps / c->hours, r->splits / c->hours, r->parts, 100 * r->moved / c->load);
+    snprintf(note, sizeof note,
+        "max/mean; busy hours %.3f, by load %.3f; steps an hour %.2f, splits %.2f, parts %zu, moved %.1f%%",
+        r->busy / c->busy, r->weighted / c->load, r->steps / c->hours, r->splits / c->hours, r->parts,
+        100 * r->moved / c->load);
     bench_figure(name, r->sum / c->hours, "ratio", note);
 }
 
 static void print(const contest *c) {
-    char name[64], note[160];
+    char name[64], note[200];
     size_t i, at = 0;
 
-    snprintf(note, sizeof note, "judged, of %zu; %zu keys, %u nodes", c->l.hours, c->l.keys, c->nodes);
+    snprintf(note, sizeof note, "judged, of %zu, %.0f of them busy; %zu keys, %u nodes", c->l.hours, c->busy,
+        c->l.keys, c->nodes);
     bench_figure("hours", c->hours, "count", note);
     print_run(c, "hash", &c->hash);
     print_run(c, "reactive_last", &c->whole[0]);
@@ -329,8 +339,8 @@ static void print(const contest *c) {
     print_run(c, "reactive_splits", &c->reactive_cut);
     print_run(c, "ours_splits", &c->ours_cut);
     print_run(c, "oracle_splits", &c->cut[TRUTH]);
-    snprintf(note, sizeof note, "a row is the least there is: rows / nodes, rounded up; by load %.3f",
-        c->floor_weighted / c->load);
+    snprintf(note, sizeof note, "rows over nodes, rounded up to whole rows; busy hours %.3f, by load %.3f",
+        c->floor_busy / c->busy, c->floor_weighted / c->load);
     bench_figure("floor", c->floor / c->hours, "ratio", note);
     for (i = 0; i < SPANS; i++) {
         snprintf(name, sizeof name, "forecast_%uh", spans[i]);

@@ -201,10 +201,12 @@ static void balance(contest *c, way *w, const uint32_t *unit_of, uint32_t units)
     free(node);
 }
 
-/* An extent that was quiet for long becomes a range of its own: below a share of an owner's fair load. What is new or
- * busy is hashed, since nobody knows where in it the next keys will fall. Half the budget of moves is for that. */
+/* An extent that was quiet for long becomes a range of its own: below a share of an owner's fair load. What is
+ * new or busy is hashed, since nobody knows where in it the next keys will fall. Half the budget of moves is for
+ * that. */
 static void heat_extents(contest *c, way *w, double below) {
-    uint32_t *keys = bench_alloc(EXTENTS, sizeof *keys), budget = (uint32_t)(c->budget / 2 * c->before[c->t.keys]), e;
+    uint32_t *keys = bench_alloc(EXTENTS, sizeof *keys), e;
+    uint32_t budget = (uint32_t)(c->budget / 2 * c->before[c->t.keys]);
     double fair = 0;
     size_t i;
 
@@ -257,7 +259,8 @@ static void prepare_drift(contest *c, way *w, size_t window) {
     psh_key_sketch_destroy(s);
 }
 
-/* Follows what did best lately within the budget of moves, and changes its mind only when that has saved up enough. */
+/* Follows what did best lately within the budget of moves, and changes its mind only when that has saved up
+ * enough. */
 static void choose(contest *c, size_t window) {
     way *o = &c->way[OURS];
     size_t i, best = c->followed;
@@ -532,7 +535,7 @@ static void print(const contest *c, const char *trace_name) {
     snprintf(name, sizeof name, "%s_gap_closed", trace_name);
     snprintf(note, sizeof note, "from reactive to oracle, by ours; it followed %s in %.0f windows of %.0f",
         c->way[most].name, c->followed_for[most], c->judged);
-    bench_figure(name, (reactive - ours) / (reactive - oracle), "share", note);
+    bench_figure(name, reactive > oracle ? (reactive - ours) / (reactive - oracle) : 0, "share", note);
     snprintf(name, sizeof name, "%s_moved", trace_name);
     bench_figure(name, c->way[OURS].moved / c->judged, "share", "of the keys seen, a window, by ours");
 }

@@ -10,16 +10,17 @@
 
 static const char usage[] =
     "usage: replay planning [--items N] [--hosts N] [--steps N] [--simulate] [--nodes N] [--ticks N] [--tsv]\n"
-    "  --items N --hosts N  ms of one plan at that size; without them 4,096 on 64, 65,536 on 256 and 1,048,576 on 1,000\n"
+    "  --items N --hosts N  ms of one plan at that size; default 4,096 on 64, 65,536 on 256, 1,048,576 on 1,000\n"
     "  --steps N            most steps of a plan; default 64\n"
-    "  --simulate           instead: loads of --nodes nodes (default 10,000) drift for --ticks seconds (default 86,400),\n"
-    "                       with a plan when the fullest node is above the tolerance and the last plan is 5 s old; done\n"
-    "                       twice, digests compared";
+    "  --simulate           instead: loads of --nodes nodes (default 10,000) drift for --ticks seconds (default\n"
+    "                       86,400), with a plan when the fullest node is above the tolerance and the last plan\n"
+    "                       is 5 s old; done twice, digests compared";
 
 /* Seconds between plans, at least: what was planned takes time to be done. */
 #define PAUSE 5u
 
-/* A long tail of loads: 1 / (u + 1/100), u uniform, so that the busiest are a hundred times as busy as the least. */
+/* A long tail of loads: 1 / (u + 1/100), u uniform, so that the busiest are a hundred times as busy as the
+ * least. */
 static double tail(uint64_t *seed) {
     return 1 / (bench_uniform(seed) + 0.01);
 }
@@ -213,10 +214,10 @@ static int simulate(psh_env *env, uint32_t nodes, uint32_t ticks, uint32_t steps
 
     first = one_day(env, nodes, ticks, steps, &d);
     took = bench_now() - start;
-    snprintf(note, sizeof note, "%" PRIu32 " nodes, %zu items, %" PRIu32 " ticks, %" PRIu64 " plans, %" PRIu64 " moves",
-        nodes, d.items, ticks, d.plans, d.steps);
+    snprintf(note, sizeof note, "%" PRIu32 " nodes, %zu items, %" PRIu32 " ticks, %" PRIu64 " plans, %" PRIu64
+        " moves", nodes, d.items, ticks, d.plans, d.steps);
     bench_figure("simulate_s", took, "s", note);
-    bench_figure("simulate_busy", (double)d.busy / (ticks ? ticks : 1), "share", "of the ticks had a node too full");
+    bench_figure("simulate_busy", (double)d.busy / (ticks ? ticks : 1), "share", "of ticks with a node too full");
     second = one_day(env, nodes, ticks, steps, &d);
     snprintf(note, sizeof note, "digest %016" PRIx64, second);
     bench_figure("simulate_identical", first == second, "bool", note);

@@ -46,13 +46,13 @@ static int64_t minute_of(int64_t time) {
 }
 
 static void read_rows(const char *path, rows *out) {
+    int first = 1;
     double x;
     table t;
     row r;
 
-    table_open(&t, path, ',');
-    while (table_next(&t)) {
-        if (t.line == 1 && (t.fields < 2 || !is_number(t.field[1], &x)))
+    for (table_open(&t, path, ','); table_next(&t); first = 0) {
+        if (first && (t.fields < 2 || !is_number(t.field[1], &x)))
             continue; /* the header */
         r.minute = minute_of(requests_time(table_text(&t, 0), path, t.line));
         r.count = table_number(&t, 1);

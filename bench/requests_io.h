@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/** @file requests_io.h  One load, minute by minute, out of a table of times and counts. A bad file ends the bench. */
+/** @file requests_io.h  One load, minute by minute, out of a table. A bad file ends the bench. */
 #ifndef BENCH_REQUESTS_IO_H
 #define BENCH_REQUESTS_IO_H
 

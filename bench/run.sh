@@ -6,8 +6,9 @@ set -eu
 from=$PWD
 cd "$(dirname "$0")/.."
 root=$PWD
-[ $# -ge 1 ] || { echo "usage: bench/run.sh NAME [ARGS]; names: forecast hot replay" >&2; exit 2; }
-bash examples/install.sh 'building the benches' gcc libc6-dev meson ninja-build pkg-config liblzma-dev libjansson-dev
+[ $# -ge 1 ] || { echo "usage: bench/run.sh NAME [ARGS]; names: bulk forecast hot map replay" >&2; exit 2; }
+bash examples/install.sh 'building the benches' gcc g++ libc6-dev meson ninja-build pkg-config liblzma-dev \
+  libjansson-dev libabsl-dev liblmdb-dev liburcu-dev
 name=$1
 shift
 build=.build/bench

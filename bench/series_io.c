@@ -160,7 +160,7 @@ int table_next(table *t) {
             end--;
         *end = 0;
         t->line++;
-    } while (end == line);
+    } while (end == line || *line == '#');
     t->fields = 0;
     if (t->separator == ' ')
         split_blanks(t, line);

@@ -23,7 +23,7 @@ typedef struct table {
 /** Opens a file, decoding .xz by its first bytes. separator ' ' means any run of blanks. */
 void table_open(table *t, const char *path, char separator);
 void table_close(table *t);
-/** The next line that is not empty. @return 0 at the end. */
+/** The next line that is neither empty nor begins with #. @return 0 at the end. */
 int table_next(table *t);
 /** Reads the first line as names. */
 void table_header(table *t);

@@ -15,9 +15,9 @@ typedef struct trace {
 
 /**
  * @param path    plain or .xz. A bad file ends the bench.
- * @param format  "arc": lines of start block, count and more, each block of it one access; "u32be", "u32le": 4 bytes an
- *                access; "csv": the first field of a line, a number. NULL: arc for names with ".lis", csv for ".csv",
- *                else u32be.
+ * @param format  "arc": lines of start block, count and more, each block of it one access; "u32be", "u32le": 4
+ *                bytes an access; "csv": the first field of a line, a number. NULL: arc for names with ".lis", csv
+ *                for ".csv", else u32be.
  */
 void trace_read(const char *path, const char *format, trace *out);
 void trace_free(trace *t);

@@ -3,6 +3,7 @@
 #ifndef PREDSHARD_AUTOPILOT_H
 #define PREDSHARD_AUTOPILOT_H
 
+#include <predshard/bulk.h>
 #include <predshard/driver.h>
 #include <predshard/forecaster.h>
 #include <predshard/map.h>
@@ -17,12 +18,14 @@ typedef struct psh_autopilot psh_autopilot;
 #define PSH_MODE_ACT 1
 #define PSH_MODE_OFF 2
 
+#define PSH_AUTOPILOT_SEGMENTS 1u /**< each cycle the map learns the segment, access and tier of the demand's tenants */
+
 #define PSH_VERDICT_ALLOW 0
 #define PSH_VERDICT_VETO 1
 
 typedef struct psh_autopilot_options {
     uint32_t struct_size;
-    uint32_t flags;            /**< none yet: not 0 is PSH_E_UNSUPPORTED */
+    uint32_t flags;            /**< PSH_AUTOPILOT_* */
     uint32_t mode;             /**< PSH_MODE_*; default recommend */
     uint32_t act_kinds;        /**< bit (1 << PSH_ACT_*): kinds done in mode act; 0 = all */
     uint32_t source;           /**< PSH_DEMAND_FORECAST (default) or PSH_DEMAND_OBSERVED */
@@ -37,7 +40,10 @@ typedef struct psh_autopilot_options {
     uint32_t (*policy)(void *policy_user, int64_t now, const psh_action *action);
 } psh_autopilot_options;
 
-/** The objects it works with: borrowed, they must outlive it. materializer may be NULL: no views. */
+/**
+ * The objects it works with: borrowed, they must outlive it. materializer may be NULL: no views; bulk may be NULL: no
+ * bulk loads are prepared.
+ */
 typedef struct psh_parts {
     uint32_t struct_size;
     uint32_t reserved; /**< 0 */
@@ -47,6 +53,7 @@ typedef struct psh_parts {
     psh_materializer *materializer;
     psh_driver *driver;
     psh_worlds *worlds;
+    psh_bulk *bulk;
 } psh_parts;
 
 /** Writes the defaults into the first `size` bytes of *o. @return PSH_OK, PSH_E_INVALID. */
@@ -93,7 +100,7 @@ PSH_API psh_status psh_autopilot_checkpoint(psh_autopilot *a, int64_t now, psh_e
 /**
  * Makes the objects again from the driver's last checkpoint; where the source went on since, quarantines are
  * scanned and partitions count as written at its position. *parts names driver and worlds; on success the
- * other four are new objects of the caller's, and the world is published. Actions that were under way are
+ * others are new objects of the caller's, and the world is published. Actions that were under way are
  * submitted again, which their ids make harmless.
  * @return PSH_OK, PSH_E_NOT_FOUND (no checkpoint: nothing made), PSH_E_CORRUPT, PSH_E_NEWER, PSH_E_NOMEM,
  *         PSH_E_HOST.

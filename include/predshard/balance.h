@@ -22,8 +22,8 @@ typedef struct psh_heat {
     uint32_t max_parts; /**< cuts at predicted quantiles can make that many parts; 0 or 1 = it cannot be split */
     uint32_t replicas;  /**< it has now for its load, beside the owner, <= 1024; copies for safety are not told */
     uint32_t flags;     /**< PSH_HEAT_* */
-    const uint32_t *replica_nodes; /**< NULL = nobody knows, and what they carry counts nowhere; else Shape
-                                    *   [replicas], distinct nodes, not the owner */
+    const uint32_t *replica_nodes; /**< Shape [replicas], distinct nodes, not the owner. NULL = nobody knows: what
+                                    *   they carry counts nowhere, and a copy may be planned where one stands */
 } psh_heat;
 
 #define PSH_NODE_LEAVING 1u /**< everything on it moves away; it takes nothing */
@@ -46,12 +46,14 @@ typedef struct psh_balance_options {
     uint32_t max_steps;     /**< moves, splits, merges, replicas in all; default 64 */
     uint32_t max_replicas;  /**< of one item, beside its owner, <= 1024; default 2 */
     uint64_t max_bytes;     /**< copied by all steps; default UINT64_MAX */
-    double tolerance;       /**< nodes within (1 + tolerance) of the mean are left alone, fuller ones brought down to
-                             *   half of it: hysteresis; 0..1000, default 0.10 */
+    double tolerance;       /**< nodes within (1 + tolerance) of the mean are left alone, fuller ones brought down
+                             *   to half of it: hysteresis; 0..1000, default 0.10 */
     double split_above;     /**< an item above this share of its node's fair load may be split; > 0, default 0.5 */
     double merge_below;     /**< two neighbours together below it may merge; 0..split_above, default 0.05 */
     double least_gain;      /**< a step must lower the fuller node's load by this share of the mean, what it costs
                              *   taken off; 0..1000, default 0.01 */
+    double busy;            /**< a node's fair load is at least this share of its capacity: below it nothing is hot, and
+                             *   little is worth a place of its own; 0..1, default 0 = loads count relatively alone */
 } psh_balance_options;
 
 /** Writes the defaults into the first `size` bytes of *o. @return PSH_OK, PSH_E_INVALID. */
@@ -68,8 +70,8 @@ typedef struct psh_balance_step {
     uint32_t kind;      /**< PSH_BALANCE_* */
     uint32_t from;      /**< node; PSH_NONE for PLACE */
     uint32_t to;        /**< node; UNREPLICATE: the owner */
-    uint32_t parts;     /**< SPLIT: what is left of the item by then is cut into so many equal parts, of which one goes
-                         *   to `to`; else 0 */
+    uint32_t parts;     /**< SPLIT: what is left of the item by then is cut into so many equal parts, of which one
+                         *   goes to `to`; else 0 */
     uint64_t item;
     uint64_t other;     /**< MERGE: the neighbour; else 0 */
     uint64_t bytes;     /**< copied by it */
@@ -81,26 +83,28 @@ typedef struct psh_balance_step {
 } psh_balance_step;
 
 /**
- * A plan: steps in the order in which they were found: what is not placed, what leaves, then the most gain first for
- * its price; what cooled comes last. Each step is good without those behind it, so that a plan may be cut short.
+ * A plan: steps in the order in which they were found: what is not placed, what leaves, then the most gain first
+ * for its price; what cooled comes last. Each step is good without those behind it, so that a plan may be cut
+ * short.
  *
- * A node's fair load is its share of all load by capacity, leaving nodes left out. While the fullest node is above its
- * fair load by more than the tolerance, the best move, part or replica from it to one of the emptiest is taken: that
- * which lowers the larger of the two by most, less keep_cost and the affinity lost, for the steps and bytes it
+ * A node's fair load is its share of all load by capacity, leaving nodes left out. While the fullest node is above
+ * its fair load by more than the tolerance, the best move, part or replica from it to one of the emptiest is taken:
+ * that which lowers the larger of the two by most, less keep_cost and the affinity lost, for the steps and bytes it
  * uses up. An item moves once in a plan. Neither affinity nor keep_cost counts as load of a node.
  *
  * Repeat   Loads are counted in units of 2^-38 of their sum; ties go by id: same input, in any order, same plan.
  * Threads  Immutable once made: any.
- * Source   Adya et al. 2016, "Slicer: auto-sharding for datacenter applications" (weighted moves: gain over churn,
- *          fullest and emptiest tasks only); steps against bytes: Toyoda 1975, "A simplified algorithm for obtaining
- *          approximate solutions to zero-one programming problems"; placing, longest first: Graham 1969, "Bounds on
- *          multiprocessing timing anomalies".
+ * Source   Adya et al. 2016, "Slicer: auto-sharding for datacenter applications" (weighted moves: gain over churn);
+ *          steps against bytes: Toyoda 1975, "A simplified algorithm for obtaining approximate solutions to
+ *          zero-one programming problems"; placing, longest first: Graham 1969, "Bounds on multiprocessing timing
+ *          anomalies".
  */
 typedef struct psh_balance psh_balance;
 /**
  * Plans. Near-linear in items and nodes.
  * @param items  Shape [item_count]; nodes Shape [node_count], distinct
- * @return PSH_OK, PSH_E_INVALID (the field and index are named), PSH_E_UNSUPPORTED, PSH_E_NOMEM. *out is the caller's.
+ * @return PSH_OK, PSH_E_INVALID (the field and index are named), PSH_E_UNSUPPORTED, PSH_E_NOMEM. *out is the
+ *         caller's.
  */
 PSH_API psh_status psh_balance_create(
     psh_env *env, const psh_balance_options *o, const psh_heat *items, size_t item_count, size_t item_stride,
@@ -111,7 +115,7 @@ PSH_API void psh_balance_destroy(psh_balance *b);
 PSH_API size_t psh_balance_count(const psh_balance *b);
 /** @return PSH_OK, PSH_E_NOT_FOUND. */
 PSH_API psh_status psh_balance_get(const psh_balance *b, size_t i, psh_balance_step *out);
-/** Largest load over capacity of a node, over the mean: before the plan; after all its steps. 1 = even. */
+/** Largest load of a node over its fair load: before the plan; after all its steps. 1 = even. */
 PSH_API double psh_balance_before(const psh_balance *b);
 /** See psh_balance_before. */
 PSH_API double psh_balance_after(const psh_balance *b);

@@ -139,7 +139,10 @@ typedef struct psh_kv {
     psh_status (*list)(
         void *user, const char *prefix, psh_status (*each)(void *each_user, const char *key, uint64_t version),
         void *each_user);
-    /** Waits until the key is not at `version`, at most wait_ns. @return PSH_OK (it is not), PSH_AGAIN (it is). */
+    /**
+     * Waits until the key's version is not `version` (0 = there is no such key), at most wait_ns.
+     * @return PSH_OK (it is not), PSH_AGAIN (it is).
+     */
     psh_status (*watch)(void *user, const char *key, uint64_t version, int64_t wait_ns);
 } psh_kv;
 

@@ -47,6 +47,8 @@ typedef struct psh_map_options {
     int64_t half_life_ns;       /**< of the loads observed, > 0; default 15 min */
     double latency_us;          /**< partitions slower than this count as hotter than they are; 0 = not looked at */
     double tolerance;           /**< nodes within (1 + tolerance) of the mean load are left alone; default 0.2 */
+    double busy;                /**< share of a node's capacity below which load is no reason to change anything; 0..1,
+                                 *   default 0.3 */
     double split_above;         /**< share of a node's fair load above which a partition may be split; default 0.5 */
     double merge_below;         /**< share of it below which two neighbours may merge; default 0.02; 0 = never */
 } psh_map_options;

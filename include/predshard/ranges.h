@@ -36,7 +36,7 @@ PSH_API psh_status psh_ranges_create(psh_env *env, const psh_ranges_options *o, 
 /** No reader may be left. NULL is allowed. */
 PSH_API void psh_ranges_destroy(psh_ranges *r);
 
-#define PSH_RANGE_SET 1    /**< a range begins at the key, and this is its owner: splits a range, or changes its owner */
+#define PSH_RANGE_SET 1    /**< a range begins at the key and has this owner: a split, or another owner */
 #define PSH_RANGE_REMOVE 2 /**< the boundary at the key goes: the range before it goes on to the next boundary */
 
 /** One change. No padding. */

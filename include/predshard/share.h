@@ -58,10 +58,11 @@ PSH_API psh_status psh_share_resign(psh_share *s, int64_t now, psh_error *err);
  * Stores a world and makes it the current one. Its epoch must be above the shared one. Blobs that the shared world
  * names already are not stored again; blobs whose root was never moved are garbage, and harmless.
  * @return PSH_OK, also when an attempt before this one had moved the root and its answer was lost; PSH_E_FENCED
- *         (not, or no longer, the leader), PSH_E_CONFLICT (the shared epoch is as high: catch up, plan again; or
- *         races lost too often), PSH_E_LIMIT (max_blob_bytes: one item takes more), PSH_E_CORRUPT and PSH_E_NEWER
- *         (of the root), PSH_E_HOST, PSH_E_NOMEM. On an error the shared world is as it was; only after
- *         PSH_E_HOST, when the store did what it said it had not, may it be the new one.
+ *         (not, or no longer, the leader; or its lease ran out by `now`: lead again), PSH_E_CONFLICT (the shared
+ *         epoch is as high: catch up, plan again; or races lost too often), PSH_E_INVALID (a world of another
+ *         schema), PSH_E_LIMIT (max_blob_bytes: one item takes more), PSH_E_CORRUPT and PSH_E_NEWER (of the
+ *         root), PSH_E_HOST, PSH_E_NOMEM. On an error the shared world is as it was; only after PSH_E_HOST, when
+ *         the store did what it said it had not, may it be the new one.
  */
 PSH_API psh_status psh_share_publish(psh_share *s, const psh_world *world, int64_t now, psh_error *err);
 /**

@@ -36,6 +36,8 @@ typedef struct psh_tiers_options {
                                      *   never exceeded, so what is wanted in one larger step stays undone */
     uint32_t max_actions;           /**< actions a plan; 0 = 4096 */
     uint32_t view_tier;             /**< tier that holds views; default 0 */
+    const uint32_t *standby;        /**< Shape [standby_count]: nodes that take nothing until they are added */
+    size_t standby_count;           /**< 0..4096; each is a node of the tiers */
 } psh_tiers_options;
 
 /** Writes the defaults into the first `size` bytes of *o. @return PSH_OK, PSH_E_INVALID. */

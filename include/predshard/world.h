@@ -127,15 +127,21 @@ PSH_API psh_status psh_world_draft_add_view(psh_world_draft *d, psh_view *v);
 /** Copies. */
 PSH_API psh_status psh_world_draft_add_view_part(psh_world_draft *d, const psh_view_part *p);
 /**
- * Begins from a world instead of from nothing: its partitions, replicas, assignments, tiers and views. What is added
- * then replaces what has its id (partition), partition and node, or table, tenant and from; the rest is shared with
- * `base`, so that the world made of it costs O(changes x log n). On an empty draft only.
- * @return PSH_OK, PSH_E_INVALID (another schema), PSH_E_STATE (not empty), PSH_E_NOMEM.
+ * Begins from a world instead of from nothing: its partitions, replicas, assignments, tiers and views. A partition,
+ * replica or assignment that is added then replaces what has its id, its partition and node, or its table, tenant
+ * and from; the rest is shared with `base`, so that the world made of it costs O(tables + changes x (partitions of
+ * an interval + log n)), and a change below views what their parts take. Tiers, views and parts are added to those
+ * of the base: one that stands there already is refused, unless psh_world_draft_forget_rest was called.
+ * Takes a reference to `base`. On an empty draft only.
+ * @return PSH_OK, PSH_E_INVALID (another schema or env), PSH_E_STATE (not empty), PSH_E_NOMEM.
  */
 PSH_API psh_status psh_world_draft_base(psh_world_draft *d, psh_world *base);
-/** Takes a partition of the base, and its replicas, out. @return PSH_OK, PSH_E_NOT_FOUND, PSH_E_NOMEM. */
+/**
+ * Takes a partition of the base, and its replicas, out; one that is added with its id, before or after, stays.
+ * @return PSH_OK, PSH_E_NOT_FOUND (not in the base, or taken out already), PSH_E_NOMEM.
+ */
 PSH_API psh_status psh_world_draft_remove_partition(psh_world_draft *d, uint64_t id);
-/** Takes a replica of the base out. @return PSH_OK, PSH_E_NOT_FOUND, PSH_E_NOMEM. */
+/** Takes a replica of the base out. The same returns, and the same of one that is added. */
 PSH_API psh_status psh_world_draft_remove_replica(psh_world_draft *d, uint64_t partition, uint32_t node);
 /** Forgets tiers, views and view parts that came with the base, to be added anew. */
 PSH_API void psh_world_draft_forget_rest(psh_world_draft *d);
@@ -158,13 +164,13 @@ PSH_API int64_t psh_world_time(const psh_world *w);
 PSH_API psh_schema *psh_world_schema(const psh_world *w);
 /** @return partitions, shadows and quarantines too. */
 PSH_API size_t psh_world_partition_count(const psh_world *w);
-/** By (table, interval, arc_first); quarantines last. @return NULL past the end. Borrowed. */
+/** By (table, interval, arc_first); quarantines last. O(log n). @return NULL past the end. Borrowed. */
 PSH_API const psh_partition *psh_world_partition(const psh_world *w, size_t i);
 /** @return the partition or NULL. Borrowed. */
 PSH_API const psh_partition *psh_world_find_partition(const psh_world *w, uint64_t id);
 /**
  * The owner of a key: the partition that owns keys and holds (table, time, point), else NULL.
- * O(log intervals + log arcs), no allocation.
+ * O(log intervals + log arcs), where no interval is missing with nothing to search; no allocation.
  */
 PSH_API const psh_partition *psh_world_locate(const psh_world *w, uint32_t table, int64_t time, uint64_t point);
 /**
@@ -186,7 +192,7 @@ PSH_API const psh_assignment *psh_world_assignment(const psh_world *w, size_t i)
 /** Of a tenant at a time: the latest whose `from` is not after it; NULL if none. Borrowed. */
 PSH_API const psh_assignment *psh_world_assignment_at(
     const psh_world *w, uint32_t table, uint64_t tenant, int64_t time);
-/** Where a tenant's rows of a time stand on the ring: psh_ring_point of its segment at the start of the interval. */
+/** Where a tenant's rows of a time stand on the ring: psh_ring_point of its segment when the interval begins. */
 PSH_API uint64_t psh_world_point(const psh_world *w, uint32_t table, uint64_t tenant, int64_t time);
 
 /** Where a tenant's rows are, and how they are asked for. */
@@ -198,7 +204,10 @@ typedef struct psh_place {
     uint32_t tier;          /**< preferred; PSH_NONE = none */
     uint32_t replicas;      /**< ready to be read */
 } psh_place;
-/** @return PSH_OK, PSH_E_INVALID, PSH_E_NOT_FOUND (table; or no owner: out is filled all the same). No allocation. */
+/**
+ * No allocation.
+ * @return PSH_OK, PSH_E_INVALID, PSH_E_NOT_FOUND (table; or no owner: *out is filled all the same).
+ */
 PSH_API psh_status psh_world_locate_tenant(
     const psh_world *w, uint32_t table, uint64_t tenant, int64_t time, psh_place *out);
 /** Takes one partition. @return PSH_OK to go on; anything else ends the walk and is its result. */

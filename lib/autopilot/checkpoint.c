@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: MIT */
+#include <stddef.h>
 #include <string.h>
 
 #include "autopilot/autopilot.h"
 #include "base/env.h"
 #include "base/error.h"
+#include "base/options.h"
 
-#define PART_COUNT 5u
+#define PART_COUNT 6u
 #define MAX_PART_BYTES ((size_t)1 << 31) /* of one object, loaded */
 
-static const char *const part_names[PART_COUNT] = { "forecaster", "map", "tiers", "materializer", "autopilot" };
+static const char *const part_names[PART_COUNT] = { "forecaster", "map", "tiers", "materializer", "autopilot", "bulk" };
+
+/* Parts that a checkpoint may be without. */
+#define OPTIONAL_PARTS (1u << 3 | 1u << 5)
 
 /* @return PSH_END: there is no such part. */
 static psh_status save_part(const psh_autopilot *a, uint32_t part, psh_buffer *out) {
@@ -21,8 +26,10 @@ static psh_status save_part(const psh_autopilot *a, uint32_t part, psh_buffer *o
         return psh_tiers_save(a->parts.tiers, out);
     case 3:
         return a->parts.materializer ? psh_materializer_save(a->parts.materializer, out) : PSH_END;
-    default:
+    case 4:
         return pshi_autopilot_save(a, out);
+    default:
+        return a->parts.bulk ? psh_bulk_save(a->parts.bulk, out) : PSH_END;
     }
 }
 
@@ -133,8 +140,10 @@ static psh_status load_part(restoring *r, uint32_t part, const psh_section *s) {
     case 3:
         return psh_materializer_load(
             r->env, r->schema, s->data, s->size, MAX_PART_BYTES, &r->parts.materializer, r->err);
-    default:
+    case 4:
         return pshi_autopilot_load(r->a, s->data, s->size, &r->epoch);
+    default:
+        return psh_bulk_load(r->env, r->schema, s->data, s->size, MAX_PART_BYTES, &r->parts.bulk, r->err);
     }
 }
 
@@ -156,11 +165,12 @@ static void drop_parts(restoring *r) {
     psh_map_destroy(r->parts.map);
     psh_tiers_destroy(r->parts.tiers);
     psh_materializer_destroy(r->parts.materializer);
+    psh_bulk_destroy(r->parts.bulk);
     psh_autopilot_destroy(r->a);
 }
 
 static psh_status check_seen(const restoring *r) {
-    uint32_t required = (1u << PART_COUNT) - 1u - (1u << 3);
+    uint32_t required = ((1u << PART_COUNT) - 1u) & ~OPTIONAL_PARTS;
 
     if ((r->seen & required) != required)
         return pshi_fail(r->err, PSH_E_CORRUPT, "checkpoint", "a part is missing");
@@ -205,7 +215,7 @@ psh_status psh_autopilot_restore(
     if (!out)
         return pshi_fail(err, PSH_E_INVALID, "out", "is NULL");
     *out = NULL;
-    if (!parts || parts->struct_size < sizeof *parts || !parts->driver || !parts->worlds)
+    if (!parts || parts->struct_size < offsetof(psh_parts, bulk) || !parts->driver || !parts->worlds)
         return pshi_fail(err, PSH_E_INVALID, "parts", "must name driver and worlds");
     if (now == PSH_TIME_NONE)
         return pshi_fail(err, PSH_E_TIME, "now", "is no time");
@@ -215,11 +225,13 @@ psh_status psh_autopilot_restore(
     st = pshi_autopilot_make(env, schema, o, &r.a, err);
     if (st == PSH_OK)
         st = restore_all(&r, now);
+    if (st == PSH_OK && r.parts.bulk && parts->struct_size < sizeof *parts)
+        st = pshi_fail(err, PSH_E_UNSUPPORTED, "parts", "the checkpoint has bulk loads, which the caller cannot take");
     if (st != PSH_OK) {
         drop_parts(&r);
         return st;
     }
-    *parts = r.parts;
+    (void)pshi_struct_out(parts, &r.parts, sizeof r.parts);
     *out = r.a;
     return PSH_OK;
 }

@@ -24,7 +24,7 @@ psh_status psh_autopilot_options_init(psh_autopilot_options *o, uint32_t size) {
 }
 
 static psh_status check_autopilot_options(const psh_autopilot_options *o, psh_error *err) {
-    if (o->flags)
+    if (o->flags & ~PSH_AUTOPILOT_SEGMENTS)
         return pshi_fail(err, PSH_E_UNSUPPORTED, "flags", "a flag that this build does not know");
     if (o->mode > PSH_MODE_OFF)
         return pshi_fail(err, PSH_E_INVALID, "mode", "must be one of PSH_MODE_*");
@@ -79,7 +79,7 @@ psh_status pshi_autopilot_attach(psh_autopilot *a, const psh_parts *parts, psh_e
     if (st != PSH_OK)
         return st;
     if (!p.forecaster || !p.map || !p.tiers || !p.driver || !p.worlds)
-        return pshi_fail(err, PSH_E_INVALID, "parts", "only materializer may be NULL");
+        return pshi_fail(err, PSH_E_INVALID, "parts", "only materializer and bulk may be NULL");
     if (p.driver->has_cdc && !a->batch)
         st = psh_change_batch_create(a->env, a->schema, (size_t)p.driver->options.batch_bytes, &a->batch);
     if (st == PSH_OK) {

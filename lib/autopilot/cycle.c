@@ -33,6 +33,41 @@ static psh_status propose_all(
         st = psh_tiers_propose(a->parts.tiers, world, now, wants, err);
     if (st == PSH_OK && a->parts.materializer && a->has_cdc)
         st = psh_materializer_propose(a->parts.materializer, demand, world, now, wants, err);
+    if (st == PSH_OK && a->parts.bulk) /* the last: it leaves alone what the others change */
+        st = psh_bulk_propose(a->parts.bulk, world, now, wants, err);
+    return st;
+}
+
+/* The tier that a tenant's reads earn most: hot, warm, cold are 0, 1, 2. */
+static uint32_t preferred_tier(const psh_tenant_info *t) {
+    if (!(t->hot + t->warm + t->cold > 0))
+        return PSH_NONE;
+    if (t->hot >= t->warm && t->hot >= t->cold)
+        return 0;
+    return t->warm >= t->cold ? 1 : 2;
+}
+
+/* What the forecaster says of the tenants in demand; the map takes it from their next interval on. */
+static psh_status assign_tenants(psh_autopilot *a, const psh_demand *demand, int64_t now) {
+    psh_tenant_info t = { .struct_size = sizeof t };
+    psh_assignment x = { 0 };
+    psh_demand_entry e;
+    psh_status st = PSH_OK;
+    size_t i;
+
+    for (i = 0; st == PSH_OK && psh_demand_get(demand, i, &e) == PSH_OK; i++) {
+        if (e.kind != PSH_DEMAND_TENANT || psh_forecaster_tenant(a->parts.forecaster, e.table, e.id, &t) != PSH_OK)
+            continue;
+        x.tenant = e.id;
+        x.table = e.table;
+        x.segment = t.next_segment ? t.next_segment : t.segment;
+        x.from = t.next_segment ? t.from : PSH_TIME_NONE;
+        x.access = t.access;
+        x.tier = preferred_tier(&t);
+        st = psh_map_assign(a->parts.map, &x, now);
+        if (st == PSH_E_LIMIT || st == PSH_E_TIME)
+            st = PSH_OK; /* it stays where it is */
+    }
     return st;
 }
 
@@ -102,6 +137,8 @@ psh_status pshi_cycle(psh_autopilot *a, pshi_step *s) {
     if (st != PSH_OK)
         return pshi_fail(s->err, st, "wants", psh_status_text(st));
     st = ask_demand(a, s->now, &demand, s->err);
+    if (st == PSH_OK && a->options.flags & PSH_AUTOPILOT_SEGMENTS)
+        st = assign_tenants(a, demand, s->now);
     if (st == PSH_OK)
         st = propose_all(a, demand, world, s->now, wants, s->err);
     if (st == PSH_OK)

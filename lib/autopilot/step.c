@@ -158,7 +158,8 @@ int64_t psh_autopilot_next_deadline(const psh_autopilot *a) {
         return PSH_TIME_MAX;
     if (a->last == PSH_TIME_NONE)
         return PSH_TIME_MIN;
-    if (a->dirty || a->batch_waits || a->owed_count || a->unstored.count || (a->hurry && a->options.mode != PSH_MODE_OFF) ||
+    if (a->dirty || a->batch_waits || a->owed_count || a->unstored.count ||
+        (a->hurry && a->options.mode != PSH_MODE_OFF) ||
         (a->refresh && a->has_cdc))
         return a->last;
     next = psh_driver_next_deadline(a->parts.driver);

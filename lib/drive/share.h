@@ -48,9 +48,8 @@ typedef struct pshi_holding {
     pshi_blob **blobs; /* each a reference: those with items first, in the order of the world, then pages */
     size_t count, capacity;
     size_t data_count; /* of them with items */
-    pshi_blob **index; /* those that were there when it was made, by name */
-    size_t index_count;
-    pshi_idmap keys;   /* from key to place in blobs, for those that were there with one */
+    pshi_idmap names;  /* index: from the beginning of a name to the place in blobs, */
+    pshi_idmap keys;   /* and from the key, where there is one */
     pshi_digest top;   /* name of the page that names the rest */
     int has_top;
 } pshi_holding;

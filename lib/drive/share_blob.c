@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Blobs in memory, and all those of one world. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/env.h"
+#include "base/hash.h"
 #include "drive/share.h"
 
 int pshi_digest_order(const pshi_digest *a, const pshi_digest *b) {
@@ -47,32 +47,26 @@ psh_status pshi_holding_add(psh_share *s, pshi_holding *h, pshi_blob *b) {
     return PSH_OK;
 }
 
-static int by_digest(const void *x, const void *y) {
-    pshi_blob *const *a = x, *const *b = y;
+/* The first 8 bytes of a name, as an id. */
+static uint64_t name_id(const pshi_digest *name) {
+    uint64_t id;
 
-    return pshi_digest_order(&(*a)->name, &(*b)->name);
+    memcpy(&id, name->bytes, sizeof id);
+    return pshi_nonzero(id);
 }
 
 psh_status pshi_holding_index(psh_share *s, pshi_holding *h) {
-    pshi_blob **index = pshi_calloc(s->env, h->count, sizeof *index);
-    psh_status st = index ? pshi_idmap_reserve(s->env, &h->keys, h->data_count) : PSH_E_NOMEM;
+    psh_status st = pshi_idmap_reserve(s->env, &h->names, h->count);
     size_t i;
 
-    for (i = 0; st == PSH_OK && i < h->data_count; i++)
-        if (h->blobs[i]->key)
+    if (st == PSH_OK)
+        st = pshi_idmap_reserve(s->env, &h->keys, h->data_count);
+    for (i = 0; st == PSH_OK && i < h->count; i++) {
+        st = pshi_idmap_put(s->env, &h->names, name_id(&h->blobs[i]->name), (uint32_t)i);
+        if (st == PSH_OK && i < h->data_count && h->blobs[i]->key)
             st = pshi_idmap_put(s->env, &h->keys, h->blobs[i]->key, (uint32_t)i);
-    if (st != PSH_OK) {
-        pshi_free(s->env, index);
-        return st;
     }
-    pshi_free(s->env, h->index);
-    h->index = index;
-    h->index_count = h->count;
-    if (h->count) {
-        memcpy(index, h->blobs, h->count * sizeof *index);
-        qsort(index, h->count, sizeof *index, by_digest);
-    }
-    return PSH_OK;
+    return st;
 }
 
 pshi_blob *pshi_holding_at(const pshi_holding *h, uint64_t key) {
@@ -81,21 +75,11 @@ pshi_blob *pshi_holding_at(const pshi_holding *h, uint64_t key) {
     return i == PSH_NONE ? NULL : h->blobs[i];
 }
 
+/* Of two names that begin alike one is not found: it is read, or written, again. */
 pshi_blob *pshi_holding_find(const pshi_holding *h, const pshi_digest *name) {
-    size_t low = 0, high = h->index_count, mid;
-    int order;
+    uint32_t i = pshi_idmap_find(&h->names, name_id(name));
 
-    while (low < high) {
-        mid = low + (high - low) / 2;
-        order = pshi_digest_order(&h->index[mid]->name, name);
-        if (order == 0)
-            return h->index[mid];
-        if (order < 0)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    return NULL;
+    return i != PSH_NONE && pshi_digest_order(&h->blobs[i]->name, name) == 0 ? h->blobs[i] : NULL;
 }
 
 void pshi_holding_free(psh_share *s, pshi_holding *h) {
@@ -104,7 +88,7 @@ void pshi_holding_free(psh_share *s, pshi_holding *h) {
     for (i = 0; i < h->count; i++)
         pshi_blob_unref(s, h->blobs[i]);
     pshi_free(s->env, h->blobs);
-    pshi_free(s->env, h->index);
+    pshi_idmap_free(s->env, &h->names);
     pshi_idmap_free(s->env, &h->keys);
     memset(h, 0, sizeof *h);
 }

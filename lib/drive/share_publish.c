@@ -9,6 +9,7 @@
 
 #include "base/env.h"
 #include "base/error.h"
+#include "base/hash.h"
 #include "drive/share.h"
 #include "value/world.h"
 
@@ -132,13 +133,30 @@ static psh_world *keep_world(const psh_share *s, const psh_world *w) {
     return w->env == s->env && w->schema == s->schema ? psh_world_ref((psh_world *)(uintptr_t)w) : NULL;
 }
 
+/* Worlds of the share's own schema object, or of one with the same bytes. */
+static psh_status check_schema(psh_share *s, const psh_world *w, psh_error *err) {
+    psh_status st;
+
+    if (w->schema == s->schema)
+        return PSH_OK;
+    psh_buffer_clear(s->out);
+    st = psh_schema_save(w->schema, s->out);
+    if (st != PSH_OK)
+        return pshi_share_nomem(err);
+    if (pshi_hash(psh_buffer_data(s->out), psh_buffer_size(s->out)) != s->schema_hash)
+        return pshi_fail(err, PSH_E_INVALID, "world", "is of another schema");
+    return PSH_OK;
+}
+
 static psh_status publish_now(psh_share *s, const psh_world *w, int64_t now, psh_error *err) {
     pshi_holding next;
     psh_status st;
 
     if (!w)
         return pshi_fail(err, PSH_E_INVALID, "world", "is NULL");
-    st = pshi_share_leads(s, now, err);
+    st = check_schema(s, w, err);
+    if (st == PSH_OK)
+        st = pshi_share_leads(s, now, err);
     if (st == PSH_OK)
         st = pshi_share_cut(s, w, &next, err);
     if (st != PSH_OK)

@@ -33,15 +33,15 @@ psh_status pshi_share_fetch(
     if (!b)
         b = pshi_holding_find(&s->held, &e->name);
     if (b) {
-        if (b->type != e->type)
-            return pshi_fail(err, PSH_E_CORRUPT, "page", "names a blob as one of another kind");
+        if (b->type != e->type || (b->type != PSHI_SHARE_PAGE && b->items != e->items))
+            return pshi_fail(err, PSH_E_CORRUPT, "page", "names a blob as one of another kind or count");
         b->refs++;
     } else {
         st = read_blob_value(s, e, &b, err);
         if (st != PSH_OK)
             return st;
+        b->items = e->items;
     }
-    b->items = e->items;
     *out = b;
     return PSH_OK;
 }

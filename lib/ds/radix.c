@@ -196,7 +196,8 @@ static psh_status split(psh_env *env, const pshi_radix *r, pshi_radix_node **at)
     pshi_radix_leaf *leaf;
 
     for (i = 0; to && i < n; i = end) {
-        for (end = i + 1; end < n && digit(&to->head, from->entry[end].key) == digit(&to->head, from->entry[i].key);)
+        end = i + 1;
+        while (end < n && digit(&to->head, from->entry[end].key) == digit(&to->head, from->entry[i].key))
             end++;
         leaf = new_leaf(env, end - i);
         if (!leaf) {
@@ -213,13 +214,21 @@ static psh_status split(psh_env *env, const pshi_radix *r, pshi_radix_node **at)
     return PSH_OK;
 }
 
-/* Where the entry stands in a leaf that is not full, or has the key. */
+/* The nodes that a change passes, all ours. */
+typedef struct trail {
+    pshi_radix_node **at[PSHI_RADIX_DEPTH]; /* where each is held */
+    uint32_t depth;
+    uint32_t more; /* keys below them after the change */
+} trail;
+
+/* Where the entry stands, or is to stand, in a leaf that has room for it. */
 static psh_status put_in_leaf(
-    psh_env *env, const pshi_radix *r, pshi_radix_node **at, const pshi_radix_entry *e, size_t i) {
+    psh_env *env, const pshi_radix *r, pshi_radix_node **at, trail *t, const pshi_radix_entry *e, size_t i) {
     size_t n = (*at)->keys;
     int found = i < n && as_leaf(*at)->entry[i].key == e->key;
     pshi_radix_leaf *leaf;
 
+    t->more = !found;
     if (own_leaf(env, r, at, found ? n : n + 1) != PSH_OK)
         return PSH_E_NOMEM;
     leaf = as_leaf(*at);
@@ -235,26 +244,29 @@ static psh_status put_in_leaf(
     return PSH_OK;
 }
 
-/* The nodes that a change passes, all ours. */
-typedef struct trail {
-    pshi_radix_node **at[PSHI_RADIX_DEPTH]; /* where each is held */
-    size_t depth;
-} trail;
+/* @return as put_step. */
+static psh_status leaf_step(
+    psh_env *env, const pshi_radix *r, pshi_radix_node **at, trail *t, const pshi_radix_entry *e, int replaces) {
+    const pshi_radix_leaf *leaf = as_leaf(*at);
+    size_t i = pshi_radix_lower(leaf, e->key);
+    int found = i < leaf->head.keys && leaf->entry[i].key == e->key;
+
+    if (found && !replaces)
+        return PSH_E_CONFLICT;
+    if (found || leaf->head.keys < PSHI_RADIX_LEAF)
+        return put_in_leaf(env, r, at, t, e, i);
+    return split(env, r, at) == PSH_OK ? PSH_AGAIN : PSH_E_NOMEM;
+}
 
 /* One step down. @return PSH_AGAIN to go on, else the result of the put. */
 static psh_status put_step(
-    psh_env *env, pshi_radix *r, pshi_radix_node ***at, trail *t, const pshi_radix_entry *e) {
+    psh_env *env, pshi_radix *r, pshi_radix_node ***at, trail *t, const pshi_radix_entry *e, int replaces) {
     pshi_radix_node *n = **at;
-    size_t i;
 
     if (!n)
         return place_leaf(env, *at, e);
-    if (n->leaf) {
-        i = pshi_radix_lower(as_leaf(n), e->key);
-        if (n->keys < PSHI_RADIX_LEAF || (i < n->keys && as_leaf(n)->entry[i].key == e->key))
-            return put_in_leaf(env, r, *at, e, i);
-        return split(env, r, *at) == PSH_OK ? PSH_AGAIN : PSH_E_NOMEM;
-    }
+    if (n->leaf)
+        return leaf_step(env, r, *at, t, e, replaces);
     if ((e->key ^ n->prefix) >> n->shift > 15)
         return branch(env, *at, e);
     if (own_inner(env, r, *at) != PSH_OK)
@@ -275,17 +287,24 @@ static void recount(pshi_radix_inner *n, uint64_t key, uint32_t keys_more) {
     n->weights[d] = now;
 }
 
-psh_status pshi_radix_put(psh_env *env, pshi_radix *r, const pshi_radix_entry *e) {
-    uint32_t more = pshi_radix_find(r, e->key) == NULL;
+static psh_status put_entry(psh_env *env, pshi_radix *r, const pshi_radix_entry *e, int replaces) {
     pshi_radix_node **at = &r->root;
     psh_status st = PSH_AGAIN;
-    trail t = { .depth = 0 };
+    trail t = { .more = 1 };
 
     while (st == PSH_AGAIN)
-        st = put_step(env, r, &at, &t, e);
+        st = put_step(env, r, &at, &t, e, replaces);
     while (st == PSH_OK && t.depth > 0)
-        recount(as_inner(*t.at[--t.depth]), e->key, more);
+        recount(as_inner(*t.at[--t.depth]), e->key, t.more);
     return st;
+}
+
+psh_status pshi_radix_put(psh_env *env, pshi_radix *r, const pshi_radix_entry *e) {
+    return put_entry(env, r, e, 1);
+}
+
+psh_status pshi_radix_add(psh_env *env, pshi_radix *r, const pshi_radix_entry *e) {
+    return put_entry(env, r, e, 0);
 }
 
 /* Only leaves below, and few entries: one leaf instead. Where there is no memory it stays as it is. */
@@ -342,7 +361,7 @@ static void take_from_leaf(psh_env *env, const pshi_radix *r, pshi_radix_node **
 
 psh_status pshi_radix_remove(psh_env *env, pshi_radix *r, uint64_t key) {
     pshi_radix_node **at = &r->root;
-    trail t = { .depth = 0 };
+    trail t = { .more = UINT32_MAX }; /* one less */
 
     if (!pshi_radix_find(r, key))
         return PSH_E_NOT_FOUND;
@@ -355,7 +374,7 @@ psh_status pshi_radix_remove(psh_env *env, pshi_radix *r, uint64_t key) {
         return PSH_E_NOMEM;
     take_from_leaf(env, r, at, key);
     while (t.depth > 0) {
-        recount(as_inner(*t.at[--t.depth]), key, UINT32_MAX); /* one less */
+        recount(as_inner(*t.at[--t.depth]), key, t.more);
         tidy(env, r, t.at[t.depth]);
     }
     return PSH_OK;

@@ -8,13 +8,13 @@
 #include "base/ref.h"
 
 /**
- * A radix tree of 4-bit digits whose paths are compressed and whose small subtrees are sorted leaves (Morrison 1968,
- * "PATRICIA"; leaves as in a burst trie, Heinz, Zobel & Williams 2002). A version is a root; changing one copies the
- * nodes on the path that others still hold and changes the rest in place, so that k changes cost O(k log n) whatever
- * n is (Driscoll et al. 1989, "Making data structures persistent").
+ * A radix tree of 4-bit digits whose paths are compressed and whose small subtrees are sorted leaves (Morrison
+ * 1968, "PATRICIA"; leaves as in a burst trie, Heinz, Zobel & Williams 2002). A version is a root; changing one
+ * copies the nodes on the path that others still hold and changes the rest in place, so that k changes cost
+ * O(k log n) (Driscoll et al. 1989, "Making data structures persistent").
  *
- * Threads  Nodes that two versions share are never changed: a version may be read by any thread, changed by one, and
- *          freed by the last that holds it.
+ * Threads  Nodes that two versions share are never changed: a version may be read by any thread, changed by one,
+ *          and freed by the last that holds it.
  */
 typedef struct pshi_radix_block {
     pshi_ref refs;
@@ -68,6 +68,8 @@ void pshi_radix_share(pshi_radix *to, const pshi_radix *from);
 void pshi_radix_free(psh_env *env, pshi_radix *r);
 /** Sets or replaces; a value's reference is taken over on success. @return PSH_OK, PSH_E_NOMEM (same content). */
 psh_status pshi_radix_put(psh_env *env, pshi_radix *r, const pshi_radix_entry *e);
+/** The same, but never replaces. @return also PSH_E_CONFLICT: the key is there. */
+psh_status pshi_radix_add(psh_env *env, pshi_radix *r, const pshi_radix_entry *e);
 /** @return PSH_OK, PSH_E_NOT_FOUND, PSH_E_NOMEM (same content). */
 psh_status pshi_radix_remove(psh_env *env, pshi_radix *r, uint64_t key);
 

@@ -33,6 +33,78 @@ static inline uint32_t count_two_plain(const uint64_t *w, uint64_t x) {
     return half + count_plain(w + half, x);
 }
 
+static inline uint64_t load_8(const unsigned char *p) {
+    uint64_t x;
+
+    memcpy(&x, p, sizeof x);
+    return x;
+}
+
+/* The same as pshi_range_word, by one load where the key has 8 bytes more. */
+static inline uint64_t word_of(const unsigned char *data, size_t size, size_t from) {
+    uint64_t x;
+
+    if (size - from < sizeof x)
+        return pshi_range_word(data, size, from);
+    x = load_8(data + from);
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    x = __builtin_bswap64(x);
+#endif
+    return x;
+}
+
+static inline int are_same(const unsigned char *a, const unsigned char *b, size_t n) {
+    size_t i;
+
+    if (n >= 8) {
+        for (i = 0; i + 8 < n; i += 8)
+            if (load_8(a + i) != load_8(b + i))
+                return 0;
+        return load_8(a + n - 8) == load_8(b + n - 8);
+    }
+    for (i = 0; i < n; i++)
+        if (a[i] != b[i])
+            return 0;
+    return 1;
+}
+
+/* Whether bytes from..prefix-1 of a key are those of the page's prefix. */
+static inline int has_bytes(const pshi_range_page *p, const pshi_range_key *k, size_t from) {
+    return k->size >= p->prefix && are_same(k->data + from, pshi_range_prefix(p, from), p->prefix - from);
+}
+
+/* The bytes of a key that are known to be what a child's keys begin with: those of its page's prefix, but for
+ * the children at both ends, which have keys outside the page's own. */
+static inline size_t known_below(const pshi_range_page *p, uint32_t i) {
+    return i && i + 1 < p->n ? p->prefix : 0;
+}
+
+/* An entry, at an offset of the blob, has the key's word: whether it is not above the key. Mostly the key goes
+ * on as it does; told: bytes known to be alike, if both have them. */
+static inline int is_up_to(const pshi_range_page *p, const pshi_range_key *k, uint32_t offset, size_t told) {
+    const unsigned char *at = (const unsigned char *)p + p->blob + offset;
+    pshi_range_key a = { 0, at + sizeof(uint16_t), 0 };
+    uint16_t size;
+
+    memcpy(&size, at, sizeof size);
+    a.size = size;
+    if (a.size >= told && k->size >= a.size && are_same(a.data + told, k->data + told, a.size - told))
+        return 1;
+    return pshi_range_compare(1, &a, k) <= 0;
+}
+
+/* Entry g * 16 + i is above the key though its word is the key's: mostly one of the few before it is meant. */
+static uint32_t entry_before(
+    const pshi_range_page *p, const pshi_range_key *k, uint32_t g, uint32_t i, const uint64_t *words,
+    const uint32_t *offsets) {
+    uint32_t least = i > 3 ? i - 3 : 0;
+
+    while (i-- > least)
+        if (words[i] != words[i + 1] || is_up_to(p, k, offsets[i], p->prefix + sizeof *words))
+            return g * PSHI_GROUP + i;
+    return pshi_range_locate(p, 1, k);
+}
+
 #define FORM plain
 #define TARGET
 #include "ds/range_find_form.h"

@@ -21,7 +21,7 @@ typedef struct pshi_range_find {
 uint32_t pshi_range_find_best(void);
 /** @return a form, static; NULL where compiler or processor lacks it. */
 const pshi_range_find *pshi_range_find_form(uint32_t form);
-/** Any key by plain binary search; the rare ways of all forms end here. */
+/** Any key, by the writer's way down; the rare cases of all forms end here. */
 uint32_t pshi_range_find_slow(const pshi_range_tree *t, const pshi_range_key *key);
 
 #endif

@@ -6,7 +6,7 @@
 #include "base/env.h"
 
 #define ALIGN 64u    /* a cache line */
-#define SIZE_BYTES 2u /* of a byte key's size in the blob */
+#define SIZE_BYTES sizeof(uint16_t) /* of a byte key's size in the blob */
 
 _Static_assert(sizeof(pshi_range_page) <= ALIGN, "the header of a page is one cache line");
 _Static_assert(PSHI_INNER_MOST / PSHI_GROUP <= UINT8_MAX, "groups fit their field");
@@ -51,7 +51,8 @@ pshi_range_page *pshi_range_page_copy(pshi_range_pool *pool, const pshi_range_pa
         return NULL;
     q->n = p->n;
     q->prefix = p->prefix;
-    memcpy(q->head, p->head, sizeof q->head);
+    q->first = p->first;
+    memcpy(q->tail, p->tail, sizeof q->tail);
     memcpy(q->front, p->front, fixed + blob - offsetof(pshi_range_page, front));
     return q;
 }
@@ -128,20 +129,22 @@ static uint32_t words_up_to(const pshi_range_page *p, uint32_t is_bytes, uint64_
     return x == UINT64_MAX ? p->n : words_below(p, is_bytes, x + 1);
 }
 
-/* Whether a key has what all keys of the page begin with; if not, it is above them all, or below them all. */
-static int has_prefix(const pshi_range_page *p, const pshi_range_key *key) {
-    size_t size;
+/* < 0, 0, > 0: the key is below the prefix, has it, is above all that have it. */
+static int compare_prefix(const pshi_range_page *p, const pshi_range_key *key) {
+    size_t n = key->size < p->prefix ? key->size : p->prefix;
+    int c = n ? memcmp(key->data, pshi_range_prefix(p, 0), n) : 0;
 
-    return key->size >= p->prefix && !(p->prefix && memcmp(key->data, key_in_blob(p, 0, &size), p->prefix));
+    return c ? c : key->size < p->prefix ? -1 : 0;
 }
 
 static uint32_t locate_bytes(const pshi_range_page *p, const pshi_range_key *key) {
     uint64_t x;
     uint32_t lo, hi, mid;
     pshi_range_key k;
+    int c = compare_prefix(p, key);
 
-    if (!has_prefix(p, key))
-        return p->n - 1u;
+    if (c)
+        return c < 0 ? 0 : p->n - 1u;
     x = pshi_range_word(key->data, key->size, p->prefix);
     lo = words_below(p, 1, x);
     hi = words_up_to(p, 1, x);
@@ -239,23 +242,39 @@ static size_t common(const unsigned char *a, size_t a_size, const unsigned char 
     return i;
 }
 
+static void put_prefix(pshi_range_page *p, const pshi_range_list *l, uint32_t from, uint32_t n) {
+    uint32_t second = from + 1, last = from + n - 1, some;
+
+    p->first = (uint16_t)l->size[from];
+    if (n < 2)
+        return;
+    p->prefix = (uint16_t)common(l->data[second], l->size[second], l->data[last], l->size[last]);
+    some = p->prefix < PSHI_TAIL ? p->prefix : PSHI_TAIL;
+    if (some)
+        memcpy(p->tail + PSHI_TAIL - some, l->data[second] + p->prefix - some, some);
+}
+
+static uint64_t first_word(const pshi_range_page *p, const pshi_range_list *l, uint32_t from, uint32_t n) {
+    size_t same = n < 2 ? 0 : common(l->data[from], l->size[from], l->data[from + 1], l->size[from + 1]);
+
+    return n < 2 || same < p->prefix ? 0 : pshi_range_word(l->data[from], l->size[from], p->prefix);
+}
+
 static void put_blob(pshi_range_page *p, const pshi_range_list *l, uint32_t from, uint32_t n) {
-    uint32_t last = from + n - 1, i, at = 0;
     uint64_t words[PSHI_INNER_MOST];
     unsigned char *blob = (unsigned char *)p + p->blob;
+    uint32_t i, at = 0;
     uint16_t size;
 
-    p->prefix = (uint32_t)common(l->data[from], l->size[from], l->data[last], l->size[last]);
-    if (p->prefix)
-        memcpy(p->head, l->data[from], p->prefix < PSHI_HEAD ? p->prefix : PSHI_HEAD);
+    put_prefix(p, l, from, n);
     for (i = 0; i < n; i++) {
-        words[i] = pshi_range_word(l->data[from + i], l->size[from + i], p->prefix);
+        words[i] = i ? pshi_range_word(l->data[from + i], l->size[from + i], p->prefix) : first_word(p, l, from, n);
         pshi_range_offsets(pshi_range_group_of(p, 1, i / PSHI_GROUP), p->level)[i % PSHI_GROUP] = at;
         size = (uint16_t)l->size[from + i];
         memcpy(blob + at, &size, sizeof size);
         if (size)
             memcpy(blob + at + SIZE_BYTES, l->data[from + i], size);
-        at += SIZE_BYTES + size;
+        at += (uint32_t)SIZE_BYTES + size;
     }
     put_words(p, 1, words, n);
 }

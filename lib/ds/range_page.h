@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/** @file ds/range_page.h  A page of a range map's tree: sorted keys in groups of 16, each with its owner or child. */
+/** @file ds/range_page.h  A page of a range map's tree: sorted keys in groups of 16, owners or children. */
 #ifndef PSHI_DS_RANGE_PAGE_H
 #define PSHI_DS_RANGE_PAGE_H
 
@@ -11,8 +11,10 @@
  * searched by counting: Rao & Ross 2000 ("Making B+-trees cache conscious in main memory"), Kim et al. 2010
  * ("FAST"). Pages are allocated for the groups that they fill, since a change writes a new page anyway.
  *
- * A word of a key is the key itself (numbers), or the 8 bytes that follow what all keys of the page begin
- * with, big-endian, zeros after the end (byte keys; prefix B-trees: Bayer & Unterauer 1977).
+ * A word of a key is the key itself (numbers), or the 8 bytes that follow what all keys of the page but the
+ * first begin with, big-endian, zeros after the end (byte keys; prefix B-trees: Bayer & Unterauer 1977). The
+ * first key is never above what is looked up, so nothing is asked of it: its word is 0 where it begins
+ * otherwise. So the empty key, which begins the map, does not spoil the prefix of the pages that it stands in.
  *
  *   group of a leaf:   uint64_t word[16]; uint32_t owner[16]; byte keys: uint32_t offset[16]
  *   inner group:       uint64_t word[16]; page *child[16];    byte keys: uint32_t offset[16]
@@ -26,7 +28,7 @@
 #define PSHI_INNER_MOST 512u /* children of an inner page */
 #define PSHI_BLOB_MOST 65536u /* bytes of keys, where a page has more than PSHI_BLOB_LEAST of them */
 #define PSHI_BLOB_LEAST 16u
-#define PSHI_HEAD 16u
+#define PSHI_TAIL 16u
 
 typedef struct pshi_range_page {
     struct pshi_range_page *next; /* the writer's: in a list of pages made, or waiting to be freed */
@@ -38,8 +40,9 @@ typedef struct pshi_range_page {
     uint8_t groups;               /* that it has memory for */
     uint8_t level;                /* 0 = leaf */
     uint32_t blob;                /* offset of the blob from the page; 0 = none */
-    uint32_t prefix;              /* bytes that all its keys begin with */
-    unsigned char head[PSHI_HEAD]; /* the first of them */
+    uint16_t prefix;              /* bytes that all its keys but the first begin with */
+    uint16_t first;               /* bytes of the first key */
+    unsigned char tail[PSHI_TAIL]; /* the prefix's last bytes, at the end; the rest of it is read in the blob */
     uint64_t front[];             /* first word of each group: 16 slots in a leaf, else 32 */
 } pshi_range_page;
 
@@ -103,6 +106,12 @@ static inline uint32_t *pshi_range_offsets(void *group, uint32_t level) {
     return (uint32_t *)(void *)((char *)group + pshi_range_group_size(0, level));
 }
 
+/** Bytes from `from` on of the prefix, which the second key of the blob begins with. from <= prefix. */
+static inline const unsigned char *pshi_range_prefix(const pshi_range_page *p, size_t from) {
+    if (from + PSHI_TAIL >= p->prefix) /* the way down knows the rest: no line of the blob is read */
+        return p->tail + PSHI_TAIL + from - p->prefix;
+    return (const unsigned char *)p + p->blob + p->first + 2 * sizeof(uint16_t) + from;
+}
 /** Key i of a page. Byte keys are borrowed from the page. */
 pshi_range_key pshi_range_key_at(const pshi_range_page *p, uint32_t is_bytes, uint32_t i);
 uint32_t pshi_range_owner_at(const pshi_range_page *p, uint32_t is_bytes, uint32_t i);

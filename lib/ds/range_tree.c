@@ -101,12 +101,12 @@ static pshi_range_page *own_page(pshi_range_batch *b, pshi_range_page *p) {
     return q;
 }
 
-/* A leaf is about to be read whole: its lines are asked for side by side. */
+/* A leaf is about to be read whole, and its block to be given back: their lines are asked for side by side. */
 static void fetch(const pshi_range_page *p) {
-    uint32_t i;
+    uintptr_t start = (uintptr_t)p - 64, most = PSHI_LEAF_MOST * (sizeof(uint64_t) + sizeof(uint32_t)) + 256, i;
 
-    for (i = 0; i < PSHI_LEAF_MOST * 12 + 192; i += 64)
-        __builtin_prefetch((const char *)p + i);
+    for (i = 0; i < most; i += 64)
+        __builtin_prefetch((const void *)(start + i));
 }
 
 static void descend(pshi_range_batch *b, const pshi_range_key *key) {
@@ -193,7 +193,8 @@ static int merges_with(const pshi_range_batch *b, uint32_t level, uint32_t index
     const pshi_range_page *p = pshi_range_child_at(b->path[level + 1].page, b->pool->is_bytes, index);
     size_t blob = p->blob ? p->bytes - p->blob : 0;
 
-    return pshi_range_fits(level, p->n + b->list->n, blob + pshi_range_blob_size(b->pool, b->list, 0, b->list->n), 1);
+    blob += pshi_range_blob_size(b->pool, b->list, 0, b->list->n);
+    return pshi_range_fits(level, p->n + b->list->n, blob, 1);
 }
 
 /* After entries went: takes a small neighbour's entries into the list. */

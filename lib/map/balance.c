@@ -39,6 +39,8 @@ static psh_status check_options(const psh_balance_options *o, psh_error *err) {
         return pshi_fail(err, PSH_E_INVALID, "merge_below", "must be within 0..split_above");
     if (!(o->least_gain >= 0 && o->least_gain <= 1000))
         return pshi_fail(err, PSH_E_INVALID, "least_gain", "must be within 0..1000");
+    if (!(o->busy >= 0 && o->busy <= 1))
+        return pshi_fail(err, PSH_E_INVALID, "busy", "must be within 0..1");
     return PSH_OK;
 }
 
@@ -55,6 +57,8 @@ static void free_plan(pshi_bal *p) {
     pshi_free(p->env, p->roomiest.at);
     pshi_free(p->env, p->roomiest.place);
     pshi_free(p->env, p->order);
+    pshi_free(p->env, p->ahead);
+    pshi_free(p->env, p->back);
     pshi_free(p->env, p->members);
     pshi_free(p->env, p->groups);
     pshi_free(p->env, p->copies);

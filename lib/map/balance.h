@@ -5,7 +5,8 @@
 
 #include <predshard/balance.h>
 
-/* A node at its fair load; loads over fair loads are counted in such parts, so that order never hangs on rounding. */
+/* A node at its fair load; loads over fair loads are counted in such parts, so that order never hangs on
+ * rounding. */
 #define PSHI_BAL_ONE (UINT64_C(1) << 24)
 /* The sum of all loads is counted as about 2^38 units: times PSHI_BAL_ONE, and a few, it still fits 64 bits. */
 #define PSHI_BAL_BITS 38
@@ -15,9 +16,8 @@
 #define PSHI_BAL_PINNED 1u
 #define PSHI_BAL_MOVED 2u  /* placed or moved by this plan: stays there */
 #define PSHI_BAL_CUT 4u    /* parts of it went elsewhere */
-#define PSHI_BAL_COPIED 8u
+#define PSHI_BAL_COPIED 8u /* got a copy: what it has stays */
 #define PSHI_BAL_MERGED 16u
-#define PSHI_BAL_TOUCHED (PSHI_BAL_MOVED | PSHI_BAL_CUT | PSHI_BAL_COPIED | PSHI_BAL_MERGED)
 
 typedef struct pshi_bal_item {
     uint64_t id;
@@ -109,6 +109,8 @@ typedef struct pshi_bal {
     pshi_bal_heap emptiest;
     pshi_bal_heap roomiest; /* used unless is_uniform */
     uint32_t *order;       /* items by node */
+    uint32_t *ahead;       /* by place in order: so many places behind it, too, have items that may not move */
+    uint32_t *back;        /* the same before it */
     uint32_t *members;     /* items by group */
     pshi_bal_group *groups;
     size_t group_count;

@@ -3,7 +3,7 @@
 
 #include <predshard/plan.h>
 
-#include "base/env.h"
+#include "base/checked.h"
 
 static uint64_t load_of(const pshi_bal_item *it) {
     return pshi_bal_own(it->writes, it->reads, it->replicas);
@@ -44,7 +44,7 @@ void pshi_bal_cool(pshi_bal *p, uint32_t most) {
 
     for (i = 0; i < p->item_count && !(p->o.flags & PSH_BALANCE_NO_REPLICA); i++) {
         it = &p->items[i];
-        if (!it->replicas || it->flags & PSHI_BAL_TOUCHED)
+        if (!it->replicas || it->flags & (PSHI_BAL_CUT | PSHI_BAL_COPIED))
             continue;
         while (it->replicas && p->steps_left > until) {
             from = fullest_copy(p, it);
@@ -136,7 +136,7 @@ static uint64_t worth(const pshi_bal *p, const pshi_bal_group *g) {
     }
     if (pshi_bal_over(&p->nodes[g->home], p->nodes[g->home].load + load) > p->goal)
         return 0;
-    return g->affinity - cost > (p->mean >> 24) * p->least ? g->affinity - cost : 0;
+    return g->affinity - cost > (uint64_t)((pshi_u128)p->mean * p->least >> 24) ? g->affinity - cost : 0;
 }
 
 static void bring_home(pshi_bal *p, const pshi_bal_group *g) {

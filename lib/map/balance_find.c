@@ -5,8 +5,8 @@
 
 #include "base/checked.h"
 
-/* So many items on either side of the load wanted are looked at: the best load is next to it, the best bytes may not
- * be. */
+/* So many items on either side of the load wanted are looked at: the best load is next to it, the best bytes may
+ * not be. */
 #define WINDOW 64
 /* A group with more members is not moved as one. */
 #define GROUP_MOST 64
@@ -104,11 +104,12 @@ static void consider_group(pshi_bal *p, search *s, uint32_t item) {
 
 static void consider_move(pshi_bal *p, search *s, uint32_t item) {
     const pshi_bal_item *it = &p->items[item];
-    pshi_bal_try t = { .kind = PSH_BALANCE_MOVE, .item = item, .why = PSH_WHY_BALANCE, .steps = 1, .bytes = it->bytes };
+    pshi_bal_try t = { .kind = PSH_BALANCE_MOVE, .item = item, .why = PSH_WHY_BALANCE, .steps = 1 };
     uint64_t cost;
 
     if (p->o.flags & PSH_BALANCE_NO_MOVE || it->flags || pshi_bal_has_copy(p, it, s->to))
         return;
+    t.bytes = it->bytes;
     t.leaves = t.arrives = load_of(it);
     cost = as_gain(p, it->keep);
     if (pshi_bal_is_whole(p, it)) {
@@ -134,8 +135,8 @@ static void consider_parts(pshi_bal *p, search *s, uint32_t item, uint64_t parts
     consider(p, s, &t, as_gain(p, it->keep / parts));
 }
 
-/* Parts such that one of them makes both nodes equally full, and one part less; but where the other node is below its
- * fair load it is not filled beyond that, since a part stays where this plan puts it. */
+/* Parts such that one of them makes both nodes equally full, and one part less; but where the other node is
+ * below its fair load it is not filled beyond that, since a part stays where this plan puts it. */
 static void consider_split(pshi_bal *p, search *s, uint32_t item) {
     const pshi_bal_item *it = &p->items[item];
     const pshi_bal_node *to = &p->nodes[s->to];
@@ -188,23 +189,42 @@ static uint32_t lower(const pshi_bal *p, const pshi_bal_node *n, uint64_t load) 
     return lo;
 }
 
+/* The first place at or behind `i` whose item may still move; `end` if there is none. Runs of those that may not
+ * are walked once: each place of the run then knows how far its end is. */
+static uint32_t skip_ahead(pshi_bal *p, uint32_t i, uint32_t end) {
+    uint32_t at = i, next;
+
+    while (at < end && p->items[p->order[at]].flags)
+        at += p->ahead[at] + 1;
+    at = at < end ? at : end;
+    for (; i < at; i = next) {
+        next = i + p->ahead[i] + 1;
+        p->ahead[i] = at - i - 1;
+    }
+    return at;
+}
+
+/* The same towards the front: the place behind the first one before `i`, or `end`. */
+static uint32_t skip_back(pshi_bal *p, uint32_t i, uint32_t end) {
+    uint32_t at = i, next;
+
+    while (at > end && p->items[p->order[at - 1]].flags)
+        at = at > end + p->back[at - 1] + 1 ? at - p->back[at - 1] - 1 : end;
+    for (; i > at; i = next) {
+        next = i > at + p->back[i - 1] + 1 ? i - p->back[i - 1] - 1 : at;
+        p->back[i - 1] = i - at - 1;
+    }
+    return at;
+}
+
 static void look_around(pshi_bal *p, search *s) {
     const pshi_bal_node *n = &p->nodes[s->from];
-    const uint32_t *index = p->order + n->first;
-    uint32_t at = lower(p, n, s->level), i, seen = 0;
+    uint32_t first = n->first + n->heavy, end = n->first + n->count, at = n->first + lower(p, n, s->level), i, seen;
 
-    for (i = at; i < n->count && seen < WINDOW; i++) {
-        if (p->items[index[i]].flags)
-            continue;
-        consider_move(p, s, index[i]);
-        seen++;
-    }
-    for (i = at, seen = 0; i > n->heavy && seen < WINDOW; i--) {
-        if (p->items[index[i - 1]].flags)
-            continue;
-        consider_move(p, s, index[i - 1]);
-        seen++;
-    }
+    for (i = skip_ahead(p, at, end), seen = 0; i < end && seen < WINDOW; i = skip_ahead(p, i + 1, end), seen++)
+        consider_move(p, s, p->order[i]);
+    for (i = skip_back(p, at, first), seen = 0; i > first && seen < WINDOW; i = skip_back(p, i - 1, first), seen++)
+        consider_move(p, s, p->order[i - 1]);
 }
 
 static void look_at_heavy(pshi_bal *p, search *s) {

@@ -24,7 +24,8 @@ typedef struct intake {
     size_t copies;       /* known ones */
 } intake;
 
-/* 2^n as two factors, each of which a double can hold. Products with powers of two are exact, but for subnormals. */
+/* 2^n as two factors, each of which a double can hold. Products with powers of two are exact, but for
+ * subnormals. */
 typedef struct power {
     double a, b;
 } power;
@@ -42,12 +43,12 @@ static int is_load(double x) {
 }
 
 static psh_heat heat_at(const intake *in, size_t i) {
-    psh_heat h;
+    psh_heat h = { .replica_nodes = NULL }; /* of a caller that has no such field */
 
     if (in->item_stride >= sizeof h) /* of a size known when compiled: copied in place */
         memcpy(&h, (const char *)in->items + i * in->item_stride, sizeof h);
     else
-        pshi_element(&h, sizeof h, in->items, in->item_stride, i);
+        pshi_element(&h, offsetof(psh_heat, replica_nodes), in->items, in->item_stride, i);
     return h;
 }
 
@@ -87,7 +88,10 @@ static psh_status read_nodes(pshi_bal *p, intake *in) {
         n = node_at(in, p->order[i]);
         if (i > 0 && p->nodes[i - 1].id == n.node)
             return bad(in, "nodes.node", p->order[i], "stands twice");
-        p->nodes[i] = (pshi_bal_node){ .capacity = n.capacity, .free = n.free_bytes, .id = n.node, .flags = n.flags };
+        p->nodes[i].id = n.node;
+        p->nodes[i].flags = n.flags;
+        p->nodes[i].capacity = n.capacity;
+        p->nodes[i].free = n.free_bytes;
         p->staying += !(n.flags & PSH_NODE_LEAVING);
         if ((st = pshi_idmap_put(p->env, &in->node_of, (uint64_t)n.node + 1, i)) != PSH_OK)
             return st;
@@ -162,6 +166,8 @@ static psh_status survey_items(pshi_bal *p, intake *in) {
         p->keys[i] = h.id;
         p->order[i] = i;
     }
+    for (i = 0; i < p->node_count; i++)
+        most = p->o.busy * p->nodes[i].capacity > most ? p->o.busy * p->nodes[i].capacity : most;
     (void)frexp(most, &in->exponent);
     pshi_bal_sort(p, p->keys, p->order, p->item_count);
     for (i = 1; i < p->item_count; i++)
@@ -170,8 +176,8 @@ static psh_status survey_items(pshi_bal *p, intake *in) {
     return PSH_OK;
 }
 
-/* A unit is such that all loads together are at most 2^PSHI_BAL_BITS, and rarely below half of it. The sum is one of
- * whole numbers, rounded up, so that the order of the items does not count. */
+/* A unit is such that all loads together, and what keeps the nodes busy, are at most 2^PSHI_BAL_BITS, and rarely
+ * below half of it. The sum is one of whole numbers, rounded up, so that the order of the items does not count. */
 static void choose_unit(pshi_bal *p, const intake *in) {
     power of = power_of(30 - in->exponent);
     uint64_t sum = 0;
@@ -183,6 +189,8 @@ static void choose_unit(pshi_bal *p, const intake *in) {
         h = heat_at(in, i);
         sum += (uint64_t)(h.writes * of.a * of.b) + (uint64_t)(h.reads * of.a * of.b) + 2;
     }
+    for (i = 0; i < p->node_count; i++)
+        sum += (uint64_t)(p->o.busy * p->nodes[i].capacity * of.a * of.b);
     (void)frexp((double)sum, &bits);
     p->exponent = in->exponent - 30 + bits - PSHI_BAL_BITS;
 }
@@ -218,10 +226,12 @@ static void read_items(pshi_bal *p, const intake *in) {
     for (i = 0; i < p->item_count; i++) {
         h = heat_at(in, p->order[i]);
         it = &p->items[i];
-        *it = (pshi_bal_item){ .id = h.id, .bytes = h.bytes, .writes = units(of, h.writes), .reads = units(of, h.reads),
-                               .keep = units(of, h.keep_cost), .node = PSH_NONE, .group = PSH_NONE,
-                               .parts = h.max_parts, .replicas = h.replicas, .copies = PSH_NONE,
-                               .flags = h.flags & PSH_HEAT_PINNED ? PSHI_BAL_PINNED : 0 };
+        *it = (pshi_bal_item){ .id = h.id, .bytes = h.bytes, .node = PSH_NONE, .group = PSH_NONE,
+                               .parts = h.max_parts, .replicas = h.replicas, .copies = PSH_NONE };
+        it->writes = units(of, h.writes);
+        it->reads = units(of, h.reads);
+        it->keep = units(of, h.keep_cost);
+        it->flags = h.flags & PSH_HEAT_PINNED ? PSHI_BAL_PINNED : 0;
         p->next[i] = h.next;
         p->total += it->writes + it->reads;
         if (h.node == PSH_NONE)
@@ -232,12 +242,22 @@ static void read_items(pshi_bal *p, const intake *in) {
     }
 }
 
+/* A node's part of all load by capacity, of the `sum` of those that stay; at least the share that keeps it busy. */
+static uint64_t fair_load(const pshi_bal *p, const pshi_bal_node *n, double sum, int exponent) {
+    double fair = sum > 0 ? (double)p->total * (ldexp(n->capacity, -exponent) / sum) : 1;
+    uint64_t busy = units(power_of(-p->exponent), p->o.busy * n->capacity);
+    uint64_t whole = fair >= (double)PSHI_BAL_MOST ? PSHI_BAL_MOST : (uint64_t)(fair + 0.5);
+
+    whole += !whole;
+    return whole > busy ? whole : busy;
+}
+
 /* Fair loads: of the capacity that stays. */
 static void share_out(pshi_bal *p) {
-    double largest = 0, sum = 0, fair;
-    pshi_bal_node *n;
-    size_t i;
+    double largest = 0, sum = 0;
+    uint64_t busiest = 0;
     int exponent;
+    size_t i;
 
     p->is_uniform = 1;
     for (i = 0; i < p->node_count; i++) {
@@ -249,14 +269,15 @@ static void share_out(pshi_bal *p) {
     for (i = 0; i < p->node_count; i++)
         if (!(p->nodes[i].flags & PSH_NODE_LEAVING))
             sum += ldexp(p->nodes[i].capacity, -exponent);
-    for (i = 0; i < p->node_count; i++) {
-        n = &p->nodes[i];
-        fair = sum > 0 ? (double)p->total * (ldexp(n->capacity, -exponent) / sum) : 1;
-        n->fair = fair >= (double)PSHI_BAL_MOST ? PSHI_BAL_MOST : (uint64_t)(fair + 0.5);
-        n->fair += !n->fair;
-    }
     p->mean = p->staying ? p->total / p->staying : 1;
     p->mean += !p->mean;
+    for (i = 0; i < p->node_count; i++) {
+        p->nodes[i].fair = fair_load(p, &p->nodes[i], sum, exponent);
+        if (!(p->nodes[i].flags & PSH_NODE_LEAVING) && p->nodes[i].fair > busiest)
+            busiest = p->nodes[i].fair;
+    }
+    if (p->o.busy > 0 && p->is_uniform && busiest > p->mean)
+        p->mean = busiest; /* nodes are not busy: a gain is measured against what would keep them so */
 }
 
 static uint64_t add_capped(uint64_t a, uint64_t b) {
@@ -334,6 +355,8 @@ static psh_status take_memory(pshi_bal *p) {
     p->roomiest.at = pshi_calloc(p->env, m, sizeof(uint32_t));
     p->roomiest.place = pshi_calloc(p->env, m, sizeof(uint32_t));
     p->order = pshi_calloc(p->env, most, sizeof *p->order);
+    p->ahead = pshi_calloc(p->env, n, sizeof *p->ahead);
+    p->back = pshi_calloc(p->env, n, sizeof *p->back);
     p->keys = pshi_calloc(p->env, most, sizeof *p->keys);
     p->keys2 = pshi_calloc(p->env, most, sizeof *p->keys2);
     p->swap = pshi_calloc(p->env, most, sizeof *p->swap);
@@ -341,7 +364,7 @@ static psh_status take_memory(pshi_bal *p) {
         return PSH_E_NOMEM;
     if (!p->emptiest.at || !p->emptiest.place || !p->roomiest.at || !p->roomiest.place)
         return PSH_E_NOMEM;
-    return p->order && p->keys && p->keys2 && p->swap ? PSH_OK : PSH_E_NOMEM;
+    return p->order && p->ahead && p->back && p->keys && p->keys2 && p->swap ? PSH_OK : PSH_E_NOMEM;
 }
 
 static uint64_t parts(double x) {
@@ -351,7 +374,8 @@ static uint64_t parts(double x) {
 psh_status pshi_bal_intake(
     pshi_bal *p, const psh_heat *items, size_t item_stride, const psh_heat_node *nodes, size_t node_stride,
     psh_error *err) {
-    intake in = { .items = items, .item_stride = item_stride, .nodes = nodes, .node_stride = node_stride, .err = err };
+    intake in = { .items = items, .item_stride = item_stride, .nodes = nodes, .node_stride = node_stride,
+                  .err = err };
     psh_status st = take_memory(p);
 
     if (st == PSH_OK && (st = read_nodes(p, &in)) == PSH_OK)

@@ -27,7 +27,8 @@ static void insertion(uint64_t *keys, uint32_t *index, size_t n) {
 
 /* One digit of a radix sort. @return 0 if all keys share it, and nothing was done. */
 static int one_digit(
-    const uint64_t *keys, const uint32_t *index, uint64_t *keys_out, uint32_t *index_out, size_t n, unsigned shift) {
+    const uint64_t *keys, const uint32_t *index, uint64_t *keys_out, uint32_t *index_out, size_t n,
+    unsigned shift) {
     size_t start[256], at = 0, c, i;
     unsigned digit;
 

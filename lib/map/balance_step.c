@@ -42,7 +42,8 @@ static double fuller(const pshi_bal *p, uint32_t a, uint32_t b) {
 }
 
 /* A line of the plan for a step between two nodes (indexes); NULL, and nothing goes on, without memory. */
-static psh_balance_step *begin(pshi_bal *p, uint32_t kind, uint32_t item, uint32_t from, uint32_t to, uint32_t why) {
+static psh_balance_step *begin(
+    pshi_bal *p, uint32_t kind, uint32_t item, uint32_t from, uint32_t to, uint32_t why) {
     void *steps = p->out->steps;
     psh_balance_step *s;
 
@@ -54,8 +55,9 @@ static psh_balance_step *begin(pshi_bal *p, uint32_t kind, uint32_t item, uint32
         return NULL;
     }
     s = &p->out->steps[p->out->count++];
-    *s = (psh_balance_step){ .kind = kind, .from = from == PSH_NONE ? PSH_NONE : p->nodes[from].id,
-                             .to = to == PSH_NONE ? PSH_NONE : p->nodes[to].id, .item = p->items[item].id, .why = why };
+    *s = (psh_balance_step){ .kind = kind, .item = p->items[item].id, .why = why };
+    s->from = from == PSH_NONE ? PSH_NONE : p->nodes[from].id;
+    s->to = to == PSH_NONE ? PSH_NONE : p->nodes[to].id;
     s->before = s->after = fuller(p, from, to);
     return s;
 }
@@ -140,7 +142,8 @@ static void share_anew(pshi_bal *p, const pshi_bal_item *it, uint64_t was, uint6
 
 void pshi_bal_replicate(pshi_bal *p, uint32_t item, uint32_t to, uint32_t why) {
     pshi_bal_item *it = &p->items[item];
-    uint64_t before = pshi_bal_own(it->writes, it->reads, it->replicas), was = it->reads / (it->replicas + 1), after;
+    uint64_t before = pshi_bal_own(it->writes, it->reads, it->replicas), after;
+    uint64_t was = it->reads / (it->replicas + 1);
     psh_balance_step *s = begin(p, PSH_BALANCE_REPLICATE, item, it->node, to, why);
     void *copies = p->copies;
 
@@ -176,14 +179,14 @@ static void forget_copy(pshi_bal *p, pshi_bal_item *it, uint32_t node) {
 
 void pshi_bal_unreplicate(pshi_bal *p, uint32_t item, uint32_t from, uint32_t why) {
     pshi_bal_item *it = &p->items[item];
-    uint64_t before = pshi_bal_own(it->writes, it->reads, it->replicas), was = it->reads / (it->replicas + 1), after;
+    uint64_t before = pshi_bal_own(it->writes, it->reads, it->replicas), after;
+    uint64_t was = it->reads / (it->replicas + 1);
     psh_balance_step *s = begin(p, PSH_BALANCE_UNREPLICATE, item, from, it->node, why);
 
     if (!s)
         return;
     spend(p, s, 0);
     it->replicas--;
-    it->flags |= PSHI_BAL_COPIED;
     after = pshi_bal_own(it->writes, it->reads, it->replicas);
     if (from != PSH_NONE)
         forget_copy(p, it, from);

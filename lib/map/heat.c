@@ -155,6 +155,11 @@ static int is_changing(const psh_map *m, uint64_t partition) {
     return 0;
 }
 
+static double size_of(const pshi_slot *s) {
+    return (double)(s->p.bytes > s->p.bytes_planned ? s->p.bytes : s->p.bytes_planned);
+}
+
+/* The right neighbour with which it could be one: as they stand, and no larger than a partition should be. */
 static uint64_t neighbour_of(const pshi_proposal *c, size_t i) {
     const pshi_slot *s = pshi_map_slot(c->m, i), *next;
 
@@ -165,7 +170,7 @@ static uint64_t neighbour_of(const pshi_proposal *c, size_t i) {
         next->p.node != s->p.node || next->p.tier != s->p.tier || next->p.arc_first != s->p.arc_last + 1 ||
         !pshi_is_idle(c, next) || !pshi_is_settled(c, next) || next->p.flags || is_changing(c->m, next->p.id))
         return 0;
-    if (c->m->o.split_bytes && (double)s->p.bytes + (double)next->p.bytes > (double)c->m->o.split_bytes / 2)
+    if (size_of(s) + size_of(next) > (double)c->m->o.target_bytes)
         return 0;
     return read_replicas(c->m, next->p.id) || read_replicas(c->m, s->p.id) ? 0 : next->p.id;
 }
@@ -222,6 +227,8 @@ static psh_status take_step(evening *e, const psh_balance_step *b) {
     int slow = c->m->o.latency_us > 0 && s->latency_us > c->m->o.latency_us;
     uint32_t why = slow && b->why == PSH_WHY_HOT ? PSH_WHY_LATENCY : b->why;
 
+    if (!pshi_is_idle(c, s)) /* pinned: something is under way on it */
+        return PSH_OK;
     switch (b->kind) {
     case PSH_BALANCE_MOVE:
         return pshi_want_move(c, s, b->to, b->why == PSH_WHY_HOT ? PSH_WHY_BALANCE : b->why);
@@ -251,9 +258,11 @@ static psh_status balance(evening *e) {
     o.max_bytes = c->m->o.max_move_bytes - c->moved;
     o.max_replicas = c->m->o.max_replicas;
     o.tolerance = c->m->o.tolerance;
+    o.busy = c->m->o.busy;
     o.split_above = c->m->o.split_above;
     o.merge_below = c->m->o.merge_below;
-    o.flags = (c->m->o.max_replicas ? 0 : PSH_BALANCE_NO_REPLICA) | (c->m->o.merge_below > 0 ? 0 : PSH_BALANCE_NO_MERGE);
+    o.flags |= c->m->o.max_replicas ? 0 : PSH_BALANCE_NO_REPLICA;
+    o.flags |= c->m->o.merge_below > 0 ? 0 : PSH_BALANCE_NO_MERGE;
     st = psh_balance_create(c->m->env, &o, e->items, e->count, sizeof *e->items, e->nodes, e->node_count,
         sizeof *e->nodes, &b, c->err);
     for (i = 0; st == PSH_OK && psh_balance_get(b, i, &step) == PSH_OK; i++)

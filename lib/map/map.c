@@ -31,6 +31,7 @@ static const psh_map_options DEFAULTS = {
     .settle_ns = PSH_HOUR,
     .half_life_ns = 15 * PSH_MINUTE,
     .tolerance = 0.2,
+    .busy = 0.3,
     .split_above = 0.5,
     .merge_below = 0.02,
 };
@@ -57,6 +58,8 @@ static psh_status check_change_options(const psh_map_options *o, psh_error *err)
         return pshi_fail(err, PSH_E_INVALID, "latency_us", "must be finite and >= 0");
     if (!isfinite(o->tolerance) || o->tolerance < 0)
         return pshi_fail(err, PSH_E_INVALID, "tolerance", "must be finite and >= 0");
+    if (!(o->busy >= 0 && o->busy <= 1))
+        return pshi_fail(err, PSH_E_INVALID, "busy", "must be within 0..1");
     if (!isfinite(o->split_above) || o->split_above <= 0)
         return pshi_fail(err, PSH_E_INVALID, "split_above", "must be finite and > 0");
     if (!isfinite(o->merge_below) || o->merge_below < 0 || o->merge_below > o->split_above / 2)

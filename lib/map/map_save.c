@@ -35,6 +35,7 @@ static void put_map_options(pshi_writer *w, const psh_map_options *o) {
     pshi_put_int(w, o->half_life_ns);
     pshi_put_f64(w, o->latency_us);
     pshi_put_f64(w, o->tolerance);
+    pshi_put_f64(w, o->busy);
     pshi_put_f64(w, o->split_above);
     pshi_put_f64(w, o->merge_below);
 }
@@ -61,6 +62,7 @@ static void get_map_options(pshi_cursor *c, psh_map_options *o) {
     o->half_life_ns = pshi_get_int(c);
     o->latency_us = pshi_get_f64(c);
     o->tolerance = pshi_get_f64(c);
+    o->busy = pshi_get_f64(c);
     o->split_above = pshi_get_f64(c);
     o->merge_below = pshi_get_f64(c);
 }

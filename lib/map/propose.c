@@ -403,7 +403,8 @@ static psh_status want_due(pshi_proposal *c, const pshi_slot *s) {
         /* A drop that failed after another of its interval succeeded: no world shows it, so it is wanted here. */
         w = pshi_want_of(p, PSH_ACT_DROP_PARTITION, PSH_WHY_RETENTION);
         w.generation = s->stamp;
-    } else if (p->state == PSH_PARTITION_SHADOW && !pshi_map_is_child(s) && (p->flags || is_activation_due(c, p->time_from))) {
+    } else if (p->state == PSH_PARTITION_SHADOW && !pshi_map_is_child(s) &&
+               (p->flags || is_activation_due(c, p->time_from))) {
         w = pshi_want_of(p, PSH_ACT_ACTIVATE_PARTITION, PSH_WHY_INTERVAL_BEGINS);
         w.deadline = p->flags ? PSH_TIME_MAX : deadline_of(c, p->time_from, p->time_to);
     } else if (p->state == PSH_PARTITION_ACTIVE && !p->flags &&

@@ -17,7 +17,7 @@
 #define BLOCK 64u
 #define BLOCK_LEAST 3u /* bytes of the shortest block */
 #define BYTES_LEAST 3u /* bytes of the shortest range of byte keys */
-#define BLOCK_BYTES (BLOCK * 12 + 16)
+#define BLOCK_BYTES (BLOCK * 12 + 8)
 
 typedef struct block {
     uint64_t step[BLOCK];
@@ -58,21 +58,48 @@ typedef struct bits {
 } bits;
 
 static void put_bits(bits *s, uint64_t x, uint32_t n) {
+    uint32_t i;
+
     s->held |= (pshi_u128)x << s->n;
     s->n += n;
-    for (; s->n >= 8; s->n -= 8) {
+    if (s->n < 64)
+        return;
+    for (i = 0; i < 8; i++)
+        s->to[i] = (unsigned char)(s->held >> (8 * i));
+    s->to += 8;
+    s->held >>= 64;
+    s->n -= 64;
+}
+
+static void put_rest(bits *s) {
+    for (; s->n; s->n -= s->n < 8 ? s->n : 8) {
         *s->to++ = (unsigned char)s->held;
         s->held >>= 8;
     }
 }
 
+static void refill(bits *s) {
+    uint64_t x = 0;
+    uint32_t n = s->end - s->from < 8 ? (uint32_t)(s->end - s->from) : 8, i;
+
+    if (n == 8) { /* apart, since a fixed count becomes one load */
+        for (i = 0; i < 8; i++)
+            x |= (uint64_t)s->from[i] << (8 * i);
+    } else {
+        for (i = 0; i < n; i++)
+            x |= (uint64_t)s->from[i] << (8 * i);
+    }
+    s->from += n;
+    s->held |= (pshi_u128)x << s->n;
+    s->n += 8 * n;
+}
+
+/* There are as many bits as are asked for: the block's size was told by its widths. */
 static uint64_t get_bits(bits *s, uint32_t n) {
     uint64_t x;
 
-    while (s->n < n && s->from < s->end) {
-        s->held |= (pshi_u128)*s->from++ << s->n;
-        s->n += 8;
-    }
+    if (s->n < n)
+        refill(s);
     x = (uint64_t)s->held & (n < 64 ? (UINT64_C(1) << n) - 1 : UINT64_MAX);
     s->held >>= n;
     s->n -= n;
@@ -94,25 +121,41 @@ static void put_block(pshi_writer *w, block *b) {
         put_bits(&s, b->step[i], step_bits);
         put_bits(&s, b->owner[i] - least, owner_bits);
     }
-    put_bits(&s, 0, (8 - s.n) % 8);
+    put_rest(&s);
     pshi_put_bytes(w, bytes, (size_t)(s.to - bytes));
     b->n = 0;
 }
 
+/* A leaf's ranges, behind those that wait in the block. */
+static void put_leaf(pshi_writer *w, block *b, const pshi_range_page *p, uint64_t *next) {
+    const uint64_t *words;
+    const uint32_t *owners;
+    uint32_t i, j;
+
+    for (i = 0; i < p->n; i += PSHI_GROUP) {
+        words = pshi_range_words(pshi_range_group_of(p, 0, i / PSHI_GROUP));
+        owners = pshi_range_owners(pshi_range_group_of(p, 0, i / PSHI_GROUP));
+        for (j = 0; j < PSHI_GROUP && i + j < p->n; j++) {
+            b->step[b->n] = words[j] - *next;
+            b->owner[b->n++] = owners[j] + 1;
+            *next = words[j] + 1;
+            if (b->n == BLOCK)
+                put_block(w, b);
+        }
+    }
+}
+
 static void put_numbers(pshi_writer *w, const pshi_range_tree *t) {
     block b = { .n = 0 };
-    uint64_t next = 0, key;
+    uint64_t next = 0;
     pshi_range_cursor c;
 
-    for (pshi_range_cursor_first(&c, t); !c.is_done; pshi_range_cursor_next(&c)) {
-        while (c.level)
+    if (!t->height)
+        put_leaf(w, &b, t->root, &next);
+    for (pshi_range_cursor_first(&c, t); t->height && !c.is_done; pshi_range_cursor_next(&c)) {
+        while (c.level > 1)
             pshi_range_cursor_enter(&c);
-        key = pshi_range_cursor_key(&c).number;
-        b.step[b.n] = key - next;
-        b.owner[b.n++] = pshi_range_cursor_owner(&c) + 1;
-        next = key + 1;
-        if (b.n == BLOCK)
-            put_block(w, &b);
+        put_leaf(w, &b, pshi_range_cursor_child(&c), &next);
     }
     put_block(w, &b);
 }
@@ -229,7 +272,8 @@ static psh_status load_numbers(
 
 /* One range of byte keys: how much it shares with the key before, the rest. Only the one way to say it. */
 static psh_status get_key(
-    pshi_cursor *c, const unsigned char *before, size_t before_size, int is_first, size_t *shared, psh_bytes *rest) {
+    pshi_cursor *c, const unsigned char *before, size_t before_size, int is_first, size_t *shared,
+    psh_bytes *rest) {
     const unsigned char *p;
 
     *shared = (size_t)pshi_get_var(c);

@@ -82,7 +82,8 @@ void pshi_map_remove_copies(psh_map *m, uint64_t partition) {
     size_t first, end;
 
     pshi_map_copies(m, partition, &first, &end);
-    memmove(m->copies + first, m->copies + end, (m->copy_count - end) * sizeof *m->copies);
+    if (first < end)
+        memmove(m->copies + first, m->copies + end, (m->copy_count - end) * sizeof *m->copies);
     m->copy_count -= end - first;
 }
 
@@ -503,8 +504,9 @@ static int is_split_possible(const psh_map *m, const pshi_slot *child) {
 static int is_merge_possible(const psh_map *m, const pshi_slot *left) {
     const pshi_slot *right = pshi_map_find(m, left->pending_source);
 
-    return right && right->partner == left->p.id && !right->pending && !right->owed && right->p.state == left->p.state &&
-           right->p.table == left->p.table && right->p.interval == left->p.interval &&
+    return right && right->partner == left->p.id && !right->pending && !right->owed &&
+           right->p.state == left->p.state && right->p.table == left->p.table &&
+           right->p.interval == left->p.interval &&
            left->p.arc_last < right->p.arc_first && left->p.arc_last + 1 == right->p.arc_first;
 }
 

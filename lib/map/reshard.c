@@ -258,6 +258,27 @@ static psh_status want_drop_child(pshi_proposal *c, const pshi_slot *child) {
     return psh_wants_add(c->out, &w, c->err);
 }
 
+/* A change of owner that was handed out, and may have been made: the same again, whatever else has changed since. */
+static psh_status resume_owed(pshi_proposal *c, const pshi_slot *s) {
+    psh_want w = pshi_want_of(&s->p, s->owed, s->source ? s->why : PSH_WHY_BALANCE);
+    const pshi_slot *right = pshi_map_find(c->m, s->pending_source);
+
+    c->changes++;
+    w.generation = s->pending_generation;
+    w.source = s->pending_source;
+    w.step = s->pending_step;
+    w.steps = s->pending_steps;
+    if (s->owed == PSH_ACT_MERGE_PARTITION) {
+        w.arc_last = right->p.arc_last;
+        w.resources.bytes = (double)right->p.bytes;
+    } else if (s->owed == PSH_ACT_PROMOTE_PARTITION) {
+        w.node = s->pending_node;
+    } else {
+        w.resources.bytes = (double)s->p.bytes_planned / w.steps;
+    }
+    return psh_wants_add(c->out, &w, c->err);
+}
+
 /* A child goes on for as long as its source can give it its rows. What a bulk load made waits for that load. */
 static psh_status resume_child(pshi_proposal *c, const pshi_slot *child) {
     const pshi_slot *source = pshi_map_find(c->m, child->source);
@@ -267,6 +288,8 @@ static psh_status resume_child(pshi_proposal *c, const pshi_slot *child) {
     if (child->broken)
         return want_drop_child(c, child);
     c->changes += child->why != PSH_WHY_BULK;
+    if (child->owed)
+        return resume_owed(c, child);
     if (!source || source->gone || source->p.state > PSH_PARTITION_SEALED ||
         source->p.arc_last < child->p.arc_last || source->p.arc_first >= child->p.arc_first)
         return want_drop_child(c, child);
@@ -282,11 +305,20 @@ static psh_status resume_child(pshi_proposal *c, const pshi_slot *child) {
 
 /* Merges. */
 
+static int has_copy(const pshi_proposal *c, const pshi_slot *s) {
+    size_t first, end;
+
+    pshi_map_copies(c->m, s->p.id, &first, &end);
+    return first < end;
+}
+
 psh_status pshi_want_merge(pshi_proposal *c, const pshi_slot *left, const pshi_slot *right, uint32_t why) {
     psh_want w = pshi_want_of(&left->p, PSH_ACT_MERGE_PARTITION, why);
     double bytes = (double)right->p.bytes;
 
     if (!pshi_reshard_affords(c, bytes) || is_used(c, left->p.id) || is_used(c, right->p.id))
+        return PSH_OK;
+    if (has_copy(c, left) || has_copy(c, right) || has_child(c, left) || has_child(c, right))
         return PSH_OK;
     spend(c, bytes);
     use(c, left->p.id, 0);
@@ -384,23 +416,6 @@ static psh_status resume_copy(pshi_proposal *c, const pshi_copy *copy) {
     return st;
 }
 
-/* A merge or promotion that was handed out, and may have been made: the same again. */
-static psh_status resume_owed(pshi_proposal *c, const pshi_slot *s) {
-    psh_want w = pshi_want_of(&s->p, s->owed, PSH_WHY_BALANCE);
-    const pshi_slot *right = pshi_map_find(c->m, s->pending_source);
-
-    c->changes++;
-    w.generation = s->pending_generation;
-    w.source = s->pending_source;
-    if (s->owed == PSH_ACT_MERGE_PARTITION) {
-        w.arc_last = right->p.arc_last;
-        w.resources.bytes = (double)right->p.bytes;
-    } else {
-        w.node = s->pending_node;
-    }
-    return psh_wants_add(c->out, &w, c->err);
-}
-
 static psh_status resume_all(pshi_proposal *c) {
     psh_status st = PSH_OK;
     size_t i;
@@ -419,13 +434,6 @@ static psh_status resume_all(pshi_proposal *c) {
 
 static double size_of(const pshi_proposal *c, const psh_partition *p) {
     return (double)(p->time_to > c->now && p->bytes_planned > p->bytes ? p->bytes_planned : p->bytes);
-}
-
-static int has_copy(const pshi_proposal *c, const pshi_slot *s) {
-    size_t first, end;
-
-    pshi_map_copies(c->m, s->p.id, &first, &end);
-    return first < end;
 }
 
 /* Whether two slots that follow each other are neighbours that could be one. */

@@ -112,6 +112,7 @@ static int may_match(const pshi_routing *r, const pshi_view_index *v) {
 /* @return 1 if a view matches; best->covered stays 0 if none serves any time. */
 static int choose_view(const pshi_routing *r, candidate *best) {
     const pshi_table_index *t = &r->world->tables[r->spec->table];
+    const pshi_view_index *views = r->world->rest->views_by_table;
     candidate c = { 0, 0, 0, 0 };
     int matches = 0;
     pshi_walk w;
@@ -119,8 +120,8 @@ static int choose_view(const pshi_routing *r, candidate *best) {
 
     memset(best, 0, sizeof *best);
     for (i = t->view_first; i < t->view_end; i++) {
-        c.view = r->world->rest->views_by_table[i].view;
-        if (!may_match(r, &r->world->rest->views_by_table[i]) || pshi_walk_begin(r, c.view, &w) != PSH_MATCH_YES)
+        c.view = views[i].view;
+        if (!may_match(r, &views[i]) || pshi_walk_begin(r, c.view, &w) != PSH_MATCH_YES)
             continue;
         matches = 1;
         weigh(&w, &c);

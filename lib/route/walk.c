@@ -113,7 +113,8 @@ static size_t first_part(const pshi_walk *w) {
 }
 
 uint32_t pshi_walk_begin(const pshi_routing *r, size_t view, pshi_walk *w) {
-    const psh_view *v = r->world->rest->lists.views[view];
+    const pshi_world_rest *rest = r->world->rest;
+    const psh_view *v = rest->lists.views[view];
     const psh_view_spec *s = pshi_view_spec(v);
     uint32_t reason = psh_view_match(s->definition, r->request->query, &w->from, &w->to);
 
@@ -124,11 +125,12 @@ uint32_t pshi_walk_begin(const pshi_routing *r, size_t view, pshi_walk *w) {
     w->bucket = pshi_query_spec(s->definition)->bucket_ns;
     w->has_piece = 0;
     w->done = PSH_TIME_MIN;
-    w->parts = psh_world_view_parts(r->world, view, &w->count);
-    w->first = r->world->rest->part_first[view];
+    w->first = rest->part_first[view];
+    w->count = rest->part_first[view + 1] - w->first;
+    w->parts = rest->lists.parts + w->first;
+    w->groups = rest->part_groups + w->first;
     w->facts = r->world->part_facts->facts + w->first;
     w->solid = r->world->part_facts->solid + w->first;
-    w->groups = r->world->rest->part_groups + w->first;
     if (w->from < r->from)
         w->from = r->from;
     if (w->to > r->to)

@@ -10,7 +10,7 @@
 #include "base/error.h"
 #include "tiers/place.h"
 
-#define PASSES 4u
+#define PASSES 64u /* more than links of a chain that may come in the wrong order */
 
 static int is_drop(uint32_t kind) {
     return kind == PSH_ACT_DROP_PARTITION || kind == PSH_ACT_DROP_VIEW;
@@ -401,17 +401,26 @@ static psh_status place_want(pshi_placing *c, size_t i, int last, psh_error *err
     return choose_action(c, a);
 }
 
-/* Chains are as long as replicate, promote, drop, release: so often may a want stand before what it waits for. */
-static psh_status place_wants(pshi_placing *c, psh_error *err) {
+static psh_status place_once(pshi_placing *c, int last, psh_error *err) {
     psh_status st = PSH_OK;
-    uint32_t pass;
     size_t i;
 
-    for (pass = 1; st == PSH_OK && pass <= PASSES; pass++)
-        for (i = 0; st == PSH_OK && i < c->want_count; i++)
-            if (!c->settled[i])
-                st = place_want(c, i, pass == PASSES, err);
+    for (i = 0; st == PSH_OK && i < c->want_count; i++)
+        if (!c->settled[i])
+            st = place_want(c, i, last, err);
     return st;
+}
+
+/* A want may stand before what it waits for: then another pass takes it. Most need one or two. */
+static psh_status place_wants(pshi_placing *c, psh_error *err) {
+    psh_status st = PSH_OK;
+    size_t before, pass = 0;
+
+    do {
+        before = c->count;
+        st = place_once(c, 0, err);
+    } while (st == PSH_OK && c->count > before && ++pass < PASSES);
+    return st == PSH_OK ? place_once(c, 1, err) : st;
 }
 
 psh_status pshi_place_after(pshi_placing *c, uint64_t id) {

@@ -34,6 +34,8 @@ typedef struct pshi_placing {
     pshi_idmap wanted_new;               /* subjects that some want creates */
     pshi_idmap wanted_steps;             /* steps that some want asks for, by pshi_place_step */
     pshi_idmap leaving;                  /* subjects of nodes that some want releases */
+    pshi_idmap wanted_cuts;              /* splits that some want asks for, by pshi_place_cut */
+    pshi_idmap chosen_cuts;              /* last steps of splits -> index */
     pshi_idmap copied;                   /* replicas that are wanted: id -> steps of them */
     pshi_idmap chosen[PSH_ACT_MAX + 1];  /* by kind: subject -> index of its latest action */
     pshi_idmap chosen_ids;               /* action id -> index */

@@ -27,6 +27,11 @@ static int is_stepped(uint32_t kind) {
     return kind == PSH_ACT_SPLIT_PARTITION || kind == PSH_ACT_REPLICATE_PARTITION;
 }
 
+/* The key of the split of a source at a point. */
+static uint64_t cut_key(uint64_t source, uint64_t at) {
+    return psh_action_id(PSH_ACT_SPLIT_PARTITION, source, at);
+}
+
 /* The other partition of a split or merge; 0 = none. */
 static uint64_t source_of(const psh_want *w) {
     return w->kind == PSH_ACT_SPLIT_PARTITION || w->kind == PSH_ACT_MERGE_PARTITION ? w->source : 0;
@@ -39,6 +44,8 @@ psh_status pshi_moves_read(pshi_placing *c, const psh_want *w) {
         return pshi_idmap_put(c->t->env, &c->leaving, w->subject, 0);
     if (is_stepped(w->kind))
         st = pshi_idmap_put(c->t->env, &c->wanted_steps, pshi_place_step(w, w->step), 0);
+    if (st == PSH_OK && w->kind == PSH_ACT_SPLIT_PARTITION)
+        st = pshi_idmap_put(c->t->env, &c->wanted_cuts, cut_key(w->source, w->arc_first), 0);
     if (st == PSH_OK && w->kind == PSH_ACT_REPLICATE_PARTITION)
         st = pshi_idmap_put(c->t->env, &c->copied, pshi_tiers_holder(w), w->steps);
     return st;
@@ -49,6 +56,14 @@ static int step_is_due(const pshi_placing *c, const psh_want *w) {
 
     return w->step <= 1 || pshi_idmap_find(&c->wanted_steps, before) == PSH_NONE ||
            pshi_idmap_find(&c->chosen_steps, before) != PSH_NONE;
+}
+
+/* A split takes the end of its source's arc: what is cut off behind it goes first. */
+static int cut_is_due(const pshi_placing *c, const psh_want *w) {
+    uint64_t behind = cut_key(w->source, w->arc_last + 1);
+
+    return w->arc_last == UINT64_MAX || pshi_idmap_find(&c->wanted_cuts, behind) == PSH_NONE ||
+           pshi_idmap_find(&c->chosen_cuts, behind) != PSH_NONE;
 }
 
 static int copy_is_ready(const pshi_placing *c, const psh_want *w) {
@@ -115,7 +130,7 @@ int pshi_moves_have_predecessor(const pshi_placing *c, const psh_want *w) {
         if (pshi_idmap_find(&c->wanted_new, w->subject) != PSH_NONE &&
             pshi_idmap_find(&c->chosen[PSH_ACT_CREATE_PARTITION], w->subject) == PSH_NONE)
             return 0;
-        return step_is_due(c, w);
+        return step_is_due(c, w) && cut_is_due(c, w);
     case PSH_ACT_REPLICATE_PARTITION:
         return step_is_due(c, w);
     case PSH_ACT_PROMOTE_PARTITION:
@@ -136,7 +151,8 @@ static int may_follow(const psh_want *before, const psh_want *w) {
     switch (w->kind) {
     case PSH_ACT_SPLIT_PARTITION:
         if (!same)
-            return 0;
+            return before->kind == PSH_ACT_SPLIT_PARTITION && before->source == w->source &&
+                   before->step == before->steps && before->arc_first - 1 == w->arc_last;
         if (before->kind == PSH_ACT_CREATE_PARTITION)
             return 1;
         return before->kind == PSH_ACT_SPLIT_PARTITION && before->source == w->source && before->step < w->step;
@@ -296,6 +312,8 @@ psh_status pshi_moves_chosen(pshi_placing *c, const psh_action *a) {
         st = pshi_idmap_put(env, &c->touched, a->want.source, at);
     if (st == PSH_OK && is_stepped(a->want.kind))
         st = pshi_idmap_put(env, &c->chosen_steps, pshi_place_step(&a->want, a->want.step), at);
+    if (st == PSH_OK && a->want.kind == PSH_ACT_SPLIT_PARTITION && a->want.step == a->want.steps)
+        st = pshi_idmap_put(env, &c->chosen_cuts, cut_key(a->want.source, a->want.arc_first), at);
     if (st == PSH_OK && a->want.kind == PSH_ACT_DROP_REPLICA)
         st = pshi_idmap_put(env, &c->chosen_gone, pshi_tiers_holder(&a->want), at);
     return st;
@@ -363,6 +381,8 @@ void pshi_moves_free(pshi_placing *c) {
 
     pshi_idmap_free(env, &c->wanted_steps);
     pshi_idmap_free(env, &c->leaving);
+    pshi_idmap_free(env, &c->wanted_cuts);
+    pshi_idmap_free(env, &c->chosen_cuts);
     pshi_idmap_free(env, &c->copied);
     pshi_idmap_free(env, &c->chosen_ids);
     pshi_idmap_free(env, &c->chosen_steps);

@@ -104,6 +104,25 @@ static psh_status copy_retention(psh_tiers *t, psh_error *err) {
     return PSH_OK;
 }
 
+static psh_status close_standby(psh_tiers *t, psh_error *err) {
+    size_t i, k, found;
+
+    for (i = 0; i < t->o.standby_count; i++) {
+        found = 0;
+        for (k = 0; k < t->account_count; k++) {
+            if (t->accounts[k].info.node != t->o.standby[i])
+                continue;
+            t->accounts[k].closed = 1;
+            found = 1;
+        }
+        if (!found)
+            return pshi_fail_at(err, PSH_E_INVALID, "standby", i, "is no node of the tiers");
+    }
+    t->o.standby = NULL;
+    t->o.standby_count = 0;
+    return PSH_OK;
+}
+
 static psh_status check_tiers_options(const psh_tiers_options *o, psh_error *err) {
     if (o->flags)
         return pshi_fail(err, PSH_E_UNSUPPORTED, "flags", "unknown flag");
@@ -111,6 +130,8 @@ static psh_status check_tiers_options(const psh_tiers_options *o, psh_error *err
         return pshi_fail(err, PSH_E_INVALID, "tiers", "1..4096 of them are needed");
     if (o->tier_stride < sizeof(psh_tier_info) || o->tier_stride > 4096)
         return pshi_fail(err, PSH_E_INVALID, "tier_stride", "must be sizeof(psh_tier_info)");
+    if (o->standby_count > MAX_ACCOUNTS || (o->standby_count && !o->standby))
+        return pshi_fail(err, PSH_E_INVALID, "standby", "is NULL, or more than 4096 nodes");
     if (o->retention_count > MAX_RETENTION || (o->retention_count && !o->retention))
         return pshi_fail(err, PSH_E_INVALID, "retention", "is NULL, or more than 1024 rules");
     if (o->retention_count && (o->retention_stride < sizeof(psh_retention) || o->retention_stride > 4096))
@@ -132,6 +153,8 @@ static psh_status copy_arrays(psh_tiers *t, psh_error *err) {
         return st;
     t->o.tiers = NULL;
     t->o.retention = NULL;
+    if ((st = close_standby(t, err)) != PSH_OK)
+        return st;
     if (!has_tier(t, t->o.view_tier))
         return pshi_fail(err, PSH_E_INVALID, "view_tier", "is not among the tiers");
     return PSH_OK;

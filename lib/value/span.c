@@ -28,7 +28,7 @@ static sizes measure(pshi_span_source source, void *user) {
 
 static void note(pshi_span *to, uint32_t *owners, const psh_partition *p) {
     if (pshi_partition_owns(p)) {
-        to->arcs[to->owner_count] = p->arc_first;
+        to->arcs[to->owner_count] = (uint32_t)(p->arc_first >> 32);
         if (owners)
             owners[to->owner_count] = to->block.count;
         to->owner_count++;
@@ -53,7 +53,7 @@ pshi_span *pshi_span_create(psh_env *env, pshi_span_source source, void *user) {
     memset(to->arcs, 0xff, s.padded * sizeof to->arcs[0]);
     pshi_ref_init(&to->block.refs);
     to->padded = (uint32_t)s.padded;
-    owners = s.owners < s.count ? (uint32_t *)(void *)(to->arcs + s.padded) : NULL;
+    owners = s.owners < s.count ? to->arcs + s.padded : NULL;
     to->owners = owners;
     p = source(user, 1);
     to->table = p->table;
@@ -78,22 +78,41 @@ psh_status pshi_span_fill(psh_env *env, pshi_span *s, pshi_span_source source, v
     return PSH_OK;
 }
 
+/* Among owners [0, end), the last that begins at or before the point: the first begins at 0. */
+static size_t search_whole(const pshi_span *s, size_t end, uint64_t point) {
+    size_t low = 0, mid;
+
+    while (end - low > 1) {
+        mid = low + (end - low) / 2;
+        if (pshi_span_owner(s, mid)->arc_first <= point)
+            low = mid;
+        else
+            end = mid;
+    }
+    return low;
+}
+
 const psh_partition *pshi_span_locate(const pshi_span *s, uint64_t point) {
-    const uint64_t *a = s->arcs;
-    size_t n = s->owner_count, half, i, k, below = 0;
+    uint32_t top = (uint32_t)(point >> 32), below = 0;
+    const uint32_t *a = s->arcs;
+    size_t n = s->owner_count, half, i, k, at;
 
     if (!n)
         return NULL;
-    /* Owners leave no gap and do not overlap: the last that begins at or before the point holds it. Halves until two
-     * blocks are left, then counts; neither depends on how the comparisons end. */
+    /* Owners leave no gap and do not overlap: the last that begins at or before the point holds it. Halves until
+     * two blocks are left, then counts; neither depends on how the comparisons end. */
     for (; n > 2 * BLOCK; n -= half) {
         half = n / 2;
-        a += a[half] <= point ? half : 0;
+        a += a[half] <= top ? half : 0;
     }
     for (i = 0; i < n; i += BLOCK)
         for (k = 0; k < BLOCK; k++)
-            below += a[i + k] <= point;
-    below += (size_t)(a - s->arcs) - 1;
+            below += a[i + k] <= top;
     /* What fills up the last block is not behind the last point of the ring. */
-    return pshi_span_owner(s, below < s->owner_count ? below : s->owner_count - 1);
+    at = (size_t)(a - s->arcs) + below - 1;
+    at = at < s->owner_count ? at : s->owner_count - 1;
+    /* Upper halves that are equal do not tell: rare, since few arcs are so short. */
+    if (s->arcs[at] == top)
+        at = search_whole(s, at + 1, point);
+    return pshi_span_owner(s, at);
 }

@@ -13,7 +13,7 @@
 
 /** Whether an action is the library's own work on a view. */
 int pshi_action_is_view(uint32_t kind);
-/** Whether an action changes a partition, which the map has to hear of: neither of a view nor of a node. */
+/** Whether an action changes a partition: neither a view nor a node. */
 int pshi_action_is_of_partition(uint32_t kind);
 
 /** Whether x is finite and >= 0. */

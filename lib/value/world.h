@@ -98,8 +98,8 @@ struct psh_world_draft {
 };
 
 /**
- * The partitions of one interval of a table, or its quarantine. Never changed, shared by worlds. What a search reads
- * stands apart from the partitions, so that the spans of a large world lie close together.
+ * The partitions of one interval of a table, or its quarantine. Never changed, shared by worlds. What a search
+ * reads stands apart from the partitions, so that the spans of a large world lie close together.
  */
 typedef struct pshi_span {
     pshi_radix_block block; /* count: partitions; more: the partitions, by (arc_first, id) */
@@ -112,12 +112,13 @@ typedef struct pshi_span {
     int64_t time_from;
     int64_t time_to;
     const uint32_t *owners; /* Shape [owner_count]: which partitions own keys; NULL: all */
-    uint64_t arcs[];        /* Shape [padded]: where the owners' arcs begin; behind them UINT64_MAX */
+    uint32_t arcs[];        /* Shape [padded]: the upper halves of where the owners' arcs begin, so that a search
+                               reads half as much; behind them UINT32_MAX */
 } pshi_span;
 
 /** Gives partitions in order, one a call; NULL at the end. Starts over when `again` is not 0. */
 typedef const psh_partition *(*pshi_span_source)(void *user, int again);
-/** A span of what the source gives, one partition at least, but without them. @return with one reference, or NULL. */
+/** A span of what the source gives, one partition at least, still without them. @return one reference, or NULL. */
 pshi_span *pshi_span_create(psh_env *env, pshi_span_source source, void *user);
 /** Copies the partitions that it was created of. @return PSH_OK, PSH_E_NOMEM. */
 psh_status pshi_span_fill(psh_env *env, pshi_span *s, pshi_span_source source, void *user);
@@ -279,6 +280,7 @@ typedef struct pshi_making {
     const psh_world_draft *draft;
     pshi_touched *touched; /* in the order of partitions */
     size_t touched_count;
+    int same_parts; /* views and their parts are those of the base */
 } pshi_making;
 
 psh_status pshi_make_partitions(pshi_making *m, psh_error *err);

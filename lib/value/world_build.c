@@ -70,7 +70,7 @@ static psh_status list_changes(const pshi_making *m, change *changes, psh_error 
 }
 
 static int has_partition(const pshi_span *s, const psh_partition *p) {
-    uint32_t low = 0, high = s ? s->block.count : 0, mid;
+    uint32_t low = 0, high = s->block.count, mid;
 
     while (low < high) {
         mid = low + (high - low) / 2;
@@ -79,7 +79,7 @@ static int has_partition(const pshi_span *s, const psh_partition *p) {
         else
             high = mid;
     }
-    return s && low < s->block.count && pshi_partition_compare(&pshi_span_partitions(s)[low], p) == 0;
+    return low < s->block.count && pshi_partition_compare(&pshi_span_partitions(s)[low], p) == 0;
 }
 
 /* Id and replicas of one that goes. */
@@ -91,14 +91,16 @@ static psh_status take_out(psh_world *w, const change *c) {
     return c->undone ? PSH_OK : pshi_radix_remove(w->env, &w->ids, c->p->id);
 }
 
-/* Partitions of the base that are replaced have their id already. */
+/* What is replaced has its id already. */
 static psh_status bring_in(psh_world *w, const change *c, size_t place, const pshi_span *before) {
     pshi_radix_entry e = { c->p->id, { .number = (uint64_t)c->p->interval }, 0, c->p->table };
+    psh_status st;
 
-    if (pshi_radix_find(&w->ids, e.key))
-        return has_partition(before, c->p) ? PSH_OK : PSH_E_INVALID;
+    if (before && has_partition(before, c->p))
+        return PSH_OK;
     e.weight = is_quarantine(c->p) ? 0 : (uint32_t)place + 1;
-    return pshi_radix_put(w->env, &w->ids, &e);
+    st = pshi_radix_add(w->env, &w->ids, &e);
+    return st == PSH_E_CONFLICT ? PSH_E_INVALID : st;
 }
 
 static psh_status change_ids(psh_world *w, const change *changes, const pshi_touched *x, psh_error *err) {

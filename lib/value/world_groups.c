@@ -33,7 +33,8 @@ static int compare_changes(const void *x, const void *y) {
 }
 
 /* What stands in the world's order: how many before this partition's, and how many of its own before this one. */
-static psh_status fail_replica(const psh_world *w, uint64_t partition, size_t at, psh_error *err, const char *text) {
+static psh_status fail_replica(
+    const psh_world *w, uint64_t partition, size_t at, psh_error *err, const char *text) {
     return pshi_fail_at(err, PSH_E_INVALID, "replicas", pshi_radix_rank(&w->replicas, partition) + at, text);
 }
 
@@ -163,7 +164,8 @@ static int same_tenant(const psh_assignment *a, const psh_assignment *b) {
 }
 
 static size_t merge_moves(
-    const psh_assignment *old, size_t count, const psh_assignment *a, const psh_assignment *end, psh_assignment *to) {
+    const psh_assignment *old, size_t count, const psh_assignment *a, const psh_assignment *end,
+    psh_assignment *to) {
     size_t n = 0, i = 0;
 
     while (i < count || a < end) {

@@ -228,7 +228,7 @@ psh_status pshi_make_index(pshi_making *m) {
     size_t i;
 
     index_tables(m);
-    if (m->draft->base && w->rest == m->draft->base->rest)
+    if (m->same_parts)
         return share_facts(m);
     w->part_facts = new_facts(w->env, w->rest->lists.part_count);
     if (!w->part_facts)

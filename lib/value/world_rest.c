@@ -216,12 +216,21 @@ static psh_status fill_rest(pshi_making *m, pshi_world_rest *r, psh_error *err) 
     return st;
 }
 
+/* Objects export what they have, changed or not: what is as it was keeps the facts of its parts. */
+static int has_same_parts(const pshi_world_lists *a, const pshi_world_lists *b) {
+    return a->view_count == b->view_count && a->part_count == b->part_count &&
+           memcmp(a->views, b->views, a->view_count * sizeof(psh_view *)) == 0 &&
+           memcmp(a->parts, b->parts, a->part_count * sizeof *a->parts) == 0;
+}
+
 psh_status pshi_make_rest(pshi_making *m, psh_error *err) {
     const psh_world_draft *d = m->draft;
     pshi_world_rest *r;
+    psh_status st;
 
     if (d->base && !d->forgets && !d->lists.tier_count && !d->lists.view_count && !d->lists.part_count) {
         m->world->rest = d->base->rest;
+        m->same_parts = 1;
         pshi_ref_get(&m->world->rest->refs);
         return PSH_OK;
     }
@@ -230,5 +239,8 @@ psh_status pshi_make_rest(pshi_making *m, psh_error *err) {
         return PSH_E_NOMEM;
     pshi_ref_init(&r->refs);
     m->world->rest = r; /* the world releases it, also when it is not whole */
-    return fill_rest(m, r, err);
+    st = fill_rest(m, r, err);
+    if (st == PSH_OK && d->base)
+        m->same_parts = has_same_parts(&r->lists, &d->base->rest->lists);
+    return st;
 }

@@ -40,7 +40,8 @@ psh_status psh_world_save(const psh_world *w, psh_buffer *out) {
 /* What a draft and the world made of it take for each partition, alone in its interval: a change and its entries in
  * two maps besides. Leaves are a quarter full at worst, and inner nodes have two children at least. */
 #define ENTRY_BYTES (4 * sizeof(pshi_radix_entry) + sizeof(pshi_radix_inner))
-#define PARTITION_BYTES (2 * sizeof(psh_partition) + sizeof(pshi_span) + sizeof(pshi_touched) + 80 + 2 * ENTRY_BYTES)
+#define PARTITION_BYTES \
+    (2 * sizeof(psh_partition) + sizeof(pshi_span) + sizeof(pshi_touched) + 80 + 2 * ENTRY_BYTES)
 
 static psh_status decode_partitions(psh_world_draft *d, pshi_cursor *c, size_t max_bytes, psh_error *err) {
     size_t n = pshi_get_count(c, PSHI_PARTITION_LEAST), i;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "stage.h"
+#include "keys.h"
 
 #define SOME_TIME (TEST_T0 + 10 * PSH_DAY)
 

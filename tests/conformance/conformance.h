@@ -18,8 +18,10 @@ typedef struct conformance_host {
     /** Updates the row with this row's key, or removes it, in the partition that owns it. Inside a commit. */
     psh_status (*change)(void *host, const psh_partition *owner, const psh_value *row, int remove);
     void (*set_worlds)(void *host, psh_worlds *worlds);
-    /** The next callback fails with PSH_E_HOST. NULL = this host cannot be made to. */
-    void (*fail_next)(void *host);
+    /** Something inside the nth time from now (0 = next) that it can go wrong fails, once; n < 0: nothing does. */
+    void (*arm)(void *host, int64_t n);
+    /** @return 1 once it did since it was armed. */
+    int (*fired)(void *host);
     /** Closes it and opens it again on what it stored; then asks for its tables again. NULL = it stores nothing. */
     void (*reopen)(void *host, psh_schema *schema);
 } conformance_host;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The key-value store of every host. */
-#include "stage.h"
+#include "keys.h"
 
 void conformance_keys_compare_and_set(void **state) {
     stage *s = *state;

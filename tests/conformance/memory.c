@@ -39,14 +39,19 @@ static void set_worlds(void *host, psh_worlds *worlds) {
     memory_host_set_worlds(host, worlds);
 }
 
-static void fail_next(void *host) {
-    memory_host_fail(host, 0, 0);
+/* A callback is refused. */
+static void arm_host(void *host, int64_t n) {
+    memory_host_fail(host, n, 0);
+}
+
+static int has_fired(void *host) {
+    return memory_host_failed(host);
 }
 
 int main(void) {
     static const conformance_host memory = { "memory", open_host, host_tables, begin_commit, insert_row,
-                                             end_commit, run_leg, close_host, change_row, set_worlds, fail_next,
-                                             NULL };
+                                             end_commit, run_leg, close_host, change_row, set_worlds, arm_host,
+                                             has_fired, NULL };
 
     return conformance_run(&memory) + conformance_moves_run(&memory);
 }

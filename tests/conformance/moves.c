@@ -264,28 +264,83 @@ static void nodes_are_released_when_empty(void **state) {
     moves_check(s, &p, 1);
 }
 
-/* A call that failed did nothing; the same one again goes on. */
-static void failures_between_steps_lose_nothing(void **state) {
-    moves_stage *s = *state;
-    psh_partition whole, half[2];
-    uint32_t step;
+/*
+ * Submits with one failure further on each time, from `first` on, until none hinders it any more; whenever it was
+ * refused, nothing has changed. @return refusals
+ */
+static size_t insist(moves_stage *s, const psh_want *w, uint64_t generation, const psh_partition *ps, size_t n) {
+    size_t refused = 0;
+    psh_status st;
+    int fired;
 
-    if (!s->with->fail_next)
-        skip();
-    make_pair(s, &whole, half, 0, 100);
-    for (step = 1; step <= 3; step++) {
-        s->with->fail_next(s->host);
-        assert_int_equal(moves_split(s, &half[1], whole.id, step, 3, 1500, step), PSH_E_HOST);
-        moves_check(s, &whole, 1);
-        assert_ok(moves_split(s, &half[1], whole.id, step, 3, 1500, step));
-        moves_put(s, step < 3 ? &whole : half, step < 3 ? 1 : 2, 10);
+    for (;; refused++) {
+        s->with->arm(s->host, (int64_t)(s->first + refused));
+        st = moves_submit(s, w, generation);
+        fired = s->with->fired(s->host);
+        s->with->arm(s->host, -1);
+        if (st == PSH_OK)
+            return refused;
+        assert_true(fired);
+        assert_true(st == PSH_E_HOST || st == PSH_E_NOMEM);
+        if (refused % 32 == 0)
+            moves_check(s, ps, n);
+    }
+}
+
+static size_t live_with_failures(moves_stage *s) {
+    psh_partition whole, half[2];
+    size_t failures = 0;
+    psh_want w;
+
+    make_pair(s, &whole, half, 0, 60);
+    w = moves_want_of(PSH_ACT_REPLICATE_PARTITION, &whole);
+    w.node = 3;
+    w.steps = 2;
+    w.resources.bytes = 1500;
+    for (w.step = 1; w.step <= 2; w.step++) {
+        failures += insist(s, &w, w.step, &whole, 1);
+        moves_put(s, &whole, 1, 5);
+    }
+    moves_check_leg(s, &whole, 1, 3);
+    w = moves_want_of(PSH_ACT_PROMOTE_PARTITION, &whole);
+    w.node = 3;
+    failures += insist(s, &w, 0, &whole, 1);
+    moves_check_leg(s, &whole, 1, 0);
+    w = moves_want_of(PSH_ACT_SPLIT_PARTITION, &half[1]);
+    w.source = whole.id;
+    w.steps = 2;
+    w.resources.bytes = 1500;
+    for (w.step = 1; w.step <= 2; w.step++) {
+        failures += insist(s, &w, w.step, &whole, 1);
+        moves_put(s, w.step < 2 ? &whole : half, w.step, 5);
     }
     moves_check(s, half, 2);
-    s->with->fail_next(s->host);
-    assert_int_equal(moves_merge(s, &half[0], half[1].id, 0), PSH_E_HOST);
-    moves_check(s, half, 2);
-    assert_ok(moves_merge(s, &half[0], half[1].id, 0));
+    w = moves_want_of(PSH_ACT_MERGE_PARTITION, &half[0]);
+    w.source = half[1].id;
+    failures += insist(s, &w, 0, half, 2);
     moves_check(s, &whole, 1);
+    w = moves_want_of(PSH_ACT_DROP_REPLICA, &whole);
+    failures += insist(s, &w, 0, &whole, 1);
+    moves_put(s, &whole, 1, 5);
+    moves_restart(s);
+    moves_check(s, &whole, 1);
+    return failures;
+}
+
+/* A failure that does no harm lets the action through, and hides those behind it: so from several places on. */
+static void failures_change_nothing(void **state) {
+    static const size_t firsts[] = { 0, 2, 5, 21, 55, 144, 377, 987 };
+    size_t failures = 0, i;
+
+    for (i = 0; i < sizeof firsts / sizeof *firsts; i++) {
+        if (i)
+            assert_int_equal(moves_setup(state), 0);
+        ((moves_stage *)*state)->first = firsts[i];
+        failures += live_with_failures(*state);
+        if (i + 1 < sizeof firsts / sizeof *firsts)
+            moves_teardown(state);
+    }
+    assert_true(failures >= 7);
 }
 
 static void publish_segments(moves_stage *s) {
@@ -455,7 +510,7 @@ int conformance_moves_run(const conformance_host *host) {
         cmocka_unit_test_setup_teardown(the_archive_splits_merges_and_copies_too, moves_setup, moves_teardown),
         cmocka_unit_test_setup_teardown(fences_hold_for_moves, moves_setup, moves_teardown),
         cmocka_unit_test_setup_teardown(nodes_are_released_when_empty, moves_setup, moves_teardown),
-        cmocka_unit_test_setup_teardown(failures_between_steps_lose_nothing, moves_setup, moves_teardown),
+        cmocka_unit_test_setup_teardown(failures_change_nothing, moves_setup, moves_teardown),
         cmocka_unit_test_setup_teardown(segments_decide_where_rows_stand, moves_setup, moves_teardown),
         cmocka_unit_test_setup_teardown(a_random_life_keeps_every_row, moves_setup, moves_teardown),
         cmocka_unit_test_setup_teardown(another_random_life_keeps_every_row, moves_setup, moves_teardown),

@@ -32,6 +32,7 @@ typedef struct moves_stage {
     uint64_t cursor;
     size_t changes;          /* of the application, since the last look at the stream */
     char tenants[TENANTS][4];
+    size_t first;            /* where failures begin */
 } moves_stage;
 
 /** The host that setup opens. */

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <sqlite3.h>
 #include <sqlite_host.h>
 
 typedef struct sqlite_files {
@@ -110,10 +111,52 @@ static void close_host(void *host) {
     free(f);
 }
 
+/* SQLite's allocator, of which one call fails: it gives methods no pointer of their own. */
+static sqlite3_mem_methods real_memory;
+static int64_t countdown = -1;
+static int fired;
+
+static int must_fail(void) {
+    if (countdown < 0 || countdown-- > 0)
+        return 0;
+    fired = 1;
+    return 1;
+}
+
+static void *take_memory(int size) {
+    return must_fail() ? NULL : real_memory.xMalloc(size);
+}
+
+static void *resize_memory(void *p, int size) {
+    return must_fail() ? NULL : real_memory.xRealloc(p, size);
+}
+
+static void arm_host(void *host, int64_t n) {
+    (void)host;
+    countdown = n;
+    fired = n < 0 ? fired : 0;
+}
+
+static int has_fired(void *host) {
+    (void)host;
+    return fired;
+}
+
+static void watch_memory(void) {
+    sqlite3_mem_methods mine;
+
+    sqlite3_config(SQLITE_CONFIG_GETMALLOC, &real_memory);
+    mine = real_memory;
+    mine.xMalloc = take_memory;
+    mine.xRealloc = resize_memory;
+    sqlite3_config(SQLITE_CONFIG_MALLOC, &mine);
+}
+
 int main(void) {
     static const conformance_host sqlite = { "sqlite", open_host, host_tables, begin_commit, insert_row,
-                                             end_commit, run_leg, close_host, change_row, set_worlds, NULL,
-                                             reopen_host };
+                                             end_commit, run_leg, close_host, change_row, set_worlds, arm_host,
+                                             has_fired, reopen_host };
 
+    watch_memory();
     return conformance_run(&sqlite) + conformance_moves_run(&sqlite);
 }

@@ -22,6 +22,7 @@ static psh_status open_router(rig *r) {
         st = psh_driver_create(r->env, r->schema, &o, &r->storage, &r->cdc, &r->kv, &r->driver, NULL);
     if (st == PSH_OK)
         st = psh_worlds_create(r->env, 4, &r->worlds);
+    memory_host_set_worlds(r->host, r->worlds);
     if (st == PSH_OK)
         st = psh_reader_create(r->worlds, &r->reader);
     if (st == PSH_OK)
@@ -41,7 +42,16 @@ static psh_status open_forecaster(rig *r) {
     return st == PSH_OK ? psh_forecaster_create(r->env, r->schema, &o, &r->parts.forecaster, NULL) : st;
 }
 
-static psh_status open_map(rig *r, int64_t interval_ns) {
+static psh_status tell_nodes(psh_map *m, uint32_t nodes) {
+    psh_map_node n[RIG_NODES];
+    uint32_t i;
+
+    for (i = 0; i < nodes; i++)
+        n[i] = (psh_map_node){ i, PSH_MAP_NODE_UP, 100, UINT64_C(64) << 20 };
+    return psh_map_set_nodes(m, n, nodes, sizeof n[0], NULL);
+}
+
+static psh_status open_map(rig *r, int64_t interval_ns, uint32_t nodes) {
     psh_map_options o;
     psh_status st = psh_map_options_init(&o, sizeof o);
 
@@ -50,22 +60,36 @@ static psh_status open_map(rig *r, int64_t interval_ns) {
     o.lead_ns = interval_ns;
     o.activate_lead_ns = interval_ns / 4;
     o.lateness_ns = interval_ns / 6;
-    return st == PSH_OK ? psh_map_create(r->env, r->schema, &o, &r->parts.map, NULL) : st;
+    if (nodes > 1) {
+        o.max_arcs = 12;
+        o.settle_ns = interval_ns / 8;
+        o.step_bytes = 256;
+    }
+    if (st == PSH_OK)
+        st = psh_map_create(r->env, r->schema, &o, &r->parts.map, NULL);
+    return st == PSH_OK && nodes > 1 ? tell_nodes(r->parts.map, nodes) : st;
 }
 
-static psh_status open_tiers(rig *r, int64_t interval_ns) {
-    static const psh_tier_info tiers[] = {
-        { .tier = 0, .capacity_bytes = UINT64_C(4) << 20, .price = 1, .read_cost = 1, .latency_us = 10 },
-        { .tier = 1, .capacity_bytes = UINT64_C(64) << 20, .price = 0.1, .read_cost = 4, .latency_us = 500 },
-    };
+static psh_status open_tiers(rig *r, int64_t interval_ns, uint32_t nodes) {
+    static const psh_tier_info fast = { .tier = 0, .capacity_bytes = UINT64_C(4) << 20, .price = 1, .read_cost = 1,
+                                        .latency_us = 10 };
+    static const psh_tier_info slow = { .tier = 1, .capacity_bytes = UINT64_C(64) << 20, .price = 0.1,
+                                        .read_cost = 4, .latency_us = 500 };
+    psh_tier_info tiers[2 * RIG_NODES];
     psh_retention retention = { .archive_tier = 1 };
     psh_tiers_options o;
     psh_status st = psh_tiers_options_init(&o, sizeof o);
+    uint32_t i;
 
+    for (i = 0; i < nodes; i++) {
+        tiers[2 * i] = fast;
+        tiers[2 * i + 1] = slow;
+        tiers[2 * i].node = tiers[2 * i + 1].node = i;
+    }
     retention.archive_after_ns = 2 * interval_ns;
     retention.drop_after_ns = 8 * interval_ns;
     o.tiers = tiers;
-    o.tier_count = 2;
+    o.tier_count = 2 * (size_t)nodes;
     o.tier_stride = sizeof tiers[0];
     o.retention = &retention;
     o.retention_count = 1;
@@ -83,13 +107,14 @@ static psh_status open_views(rig *r) {
     return st == PSH_OK ? psh_materializer_create(r->env, r->schema, &o, &r->parts.materializer, NULL) : st;
 }
 
-static psh_status pilot_options(psh_autopilot_options *o, int64_t interval_ns) {
+static psh_status pilot_options(psh_autopilot_options *o, int64_t interval_ns, uint32_t nodes) {
     psh_status st = psh_autopilot_options_init(o, sizeof *o);
 
     o->mode = PSH_MODE_ACT;
     o->cycle_ns = interval_ns / 4;
     o->horizon_ns = 2 * interval_ns;
     o->poll_ns = PSH_MINUTE;
+    o->checkpoint_ns = nodes > 1 ? interval_ns / 4 : 0;
     return st;
 }
 
@@ -104,27 +129,37 @@ static psh_status prepare(rig *r, psh_env *env, psh_schema *schema, memory_host 
 }
 
 psh_status rig_open(rig *r, psh_env *env, psh_schema *schema, memory_host *host, int64_t interval_ns) {
+    return rig_open_on(r, env, schema, host, interval_ns, 1);
+}
+
+psh_status rig_open_on(
+    rig *r, psh_env *env, psh_schema *schema, memory_host *host, int64_t interval_ns, uint32_t nodes) {
     psh_autopilot_options o;
     psh_status st = prepare(r, env, schema, host);
 
     if (st == PSH_OK)
         st = open_forecaster(r);
     if (st == PSH_OK)
-        st = open_map(r, interval_ns);
+        st = open_map(r, interval_ns, nodes);
     if (st == PSH_OK)
-        st = open_tiers(r, interval_ns);
+        st = open_tiers(r, interval_ns, nodes);
     if (st == PSH_OK)
         st = open_views(r);
     if (st == PSH_OK)
         st = psh_driver_lead(r->driver, NULL, NULL);
     if (st == PSH_OK)
-        st = pilot_options(&o, interval_ns);
+        st = pilot_options(&o, interval_ns, nodes);
     r->parts.driver = r->driver;
     r->parts.worlds = r->worlds;
     return st == PSH_OK ? psh_autopilot_create(env, schema, &o, &r->parts, &r->pilot, NULL) : st;
 }
 
 psh_status rig_reopen(rig *r, psh_env *env, psh_schema *schema, memory_host *host, int64_t now) {
+    return rig_reopen_on(r, env, schema, host, now, 1);
+}
+
+psh_status rig_reopen_on(
+    rig *r, psh_env *env, psh_schema *schema, memory_host *host, int64_t now, uint32_t nodes) {
     psh_autopilot_options o;
     psh_table_spec table;
     psh_status st = prepare(r, env, schema, host);
@@ -132,7 +167,7 @@ psh_status rig_reopen(rig *r, psh_env *env, psh_schema *schema, memory_host *hos
     if (st == PSH_OK)
         st = psh_schema_table(schema, 0, &table);
     if (st == PSH_OK)
-        st = pilot_options(&o, table.interval_ns);
+        st = pilot_options(&o, table.interval_ns, nodes);
     r->parts.driver = r->driver;
     r->parts.worlds = r->worlds;
     return st == PSH_OK ? psh_autopilot_restore(env, schema, &o, &r->parts, now, &r->pilot, NULL) : st;
@@ -149,6 +184,7 @@ void rig_close(rig *r) {
     psh_reader_destroy(r->reader);
     psh_worlds_destroy(r->worlds);
     psh_driver_destroy(r->driver);
+    memory_host_set_worlds(r->host, NULL);
     memset(r, 0, sizeof *r);
 }
 

@@ -6,6 +6,7 @@
 #include "memory_host.h"
 #include "test.h"
 
+#define RIG_NODES 4u
 #define RIG_STEPS 200 /* more steps than these at one time would never end */
 
 /** One transaction. */
@@ -46,8 +47,14 @@ typedef struct rig {
 psh_schema *rig_schema(psh_env *env, int64_t interval_ns);
 /** Makes driver, worlds, router, objects and autopilot (mode act), all in *r (zeroed first). */
 psh_status rig_open(rig *r, psh_env *env, psh_schema *schema, memory_host *host, int64_t interval_ns);
+/** The same on nodes 0..nodes - 1, each with both tiers, checkpoints by itself, and a map that moves what is hot. */
+psh_status rig_open_on(
+    rig *r, psh_env *env, psh_schema *schema, memory_host *host, int64_t interval_ns, uint32_t nodes);
 /** The same, but for the four objects and the autopilot, which come from the host's checkpoint. */
 psh_status rig_reopen(rig *r, psh_env *env, psh_schema *schema, memory_host *host, int64_t now);
+/** The same of a rig that was opened on nodes. */
+psh_status rig_reopen_on(
+    rig *r, psh_env *env, psh_schema *schema, memory_host *host, int64_t now, uint32_t nodes);
 /** The host stays. */
 void rig_close(rig *r);
 /** Routes, writes and observes n rows as one commit. */

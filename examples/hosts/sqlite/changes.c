@@ -7,16 +7,16 @@
 
 /* Which table of the schema a partition table is a part of: by its name in the directory. */
 static const directory_entry *entry_by_name(sqlite_host *h, const char *name) {
-    size_t i = h->directory_last;
+    size_t i = h->directory.last;
 
     /* A changeset goes table by table. */
-    if (i < h->directory_count && strcmp(h->directory[i].name, name) == 0)
-        return &h->directory[i];
-    for (i = 0; i < h->directory_count; i++)
-        if (strcmp(h->directory[i].name, name) == 0)
+    if (i < h->directory.count && strcmp(h->directory.entries[i].name, name) == 0)
+        return &h->directory.entries[i];
+    for (i = 0; i < h->directory.count; i++)
+        if (strcmp(h->directory.entries[i].name, name) == 0)
             break;
-    h->directory_last = i;
-    return i < h->directory_count ? &h->directory[i] : NULL;
+    h->directory.last = i;
+    return i < h->directory.count ? &h->directory.entries[i] : NULL;
 }
 
 void host_value(const sqlite3_value *cv, uint32_t type, psh_value *out) {

@@ -7,39 +7,31 @@
 #include "internal.h"
 
 directory_entry *directory_find(sqlite_host *h, uint64_t id) {
-    size_t low = 0, high = h->directory_count;
+    size_t low = 0, high = h->directory.count;
 
     while (low < high) {
         size_t middle = (low + high) / 2;
 
-        if (h->directory[middle].id < id)
+        if (h->directory.entries[middle].id < id)
             low = middle + 1;
         else
             high = middle;
     }
-    return low < h->directory_count && h->directory[low].id == id ? &h->directory[low] : NULL;
-}
-
-void directory_clear(sqlite_host *h) {
-    size_t i;
-
-    for (i = 0; i < h->directory_count; i++)
-        sqlite3_finalize(h->directory[i].insert);
-    h->directory_count = 0;
+    return low < h->directory.count && h->directory.entries[low].id == id ? &h->directory.entries[low] : NULL;
 }
 
 static psh_status add_entry(sqlite_host *h, sqlite3_stmt *stmt) {
     directory_entry *e;
-    size_t cap = h->directory_cap ? h->directory_cap * 2 : 64;
+    size_t cap = h->directory.cap ? h->directory.cap * 2 : 64;
 
-    if (h->directory_count == h->directory_cap) {
-        e = realloc(h->directory, cap * sizeof *e);
+    if (h->directory.count == h->directory.cap) {
+        e = realloc(h->directory.entries, cap * sizeof *e);
         if (!e)
             return host_fail(h, PSH_E_NOMEM, "no memory for the directory");
-        h->directory = e;
-        h->directory_cap = cap;
+        h->directory.entries = e;
+        h->directory.cap = cap;
     }
-    e = &h->directory[h->directory_count++];
+    e = &h->directory.entries[h->directory.count++];
     memset(e, 0, sizeof *e);
     e->id = (uint64_t)sqlite3_column_int64(stmt, 0);
     e->table = (uint32_t)sqlite3_column_int(stmt, 1);
@@ -57,16 +49,16 @@ static psh_status add_entry(sqlite_host *h, sqlite3_stmt *stmt) {
 
 static psh_status add_replica(sqlite_host *h, sqlite3_stmt *stmt) {
     directory_replica *r;
-    size_t cap = h->replica_cap ? h->replica_cap * 2 : 16;
+    size_t cap = h->directory.replica_cap ? h->directory.replica_cap * 2 : 16;
 
-    if (h->replica_count == h->replica_cap) {
-        r = realloc(h->replicas, cap * sizeof *r);
+    if (h->directory.replica_count == h->directory.replica_cap) {
+        r = realloc(h->directory.replicas, cap * sizeof *r);
         if (!r)
             return host_fail(h, PSH_E_NOMEM, "no memory for the directory");
-        h->replicas = r;
-        h->replica_cap = cap;
+        h->directory.replicas = r;
+        h->directory.replica_cap = cap;
     }
-    r = &h->replicas[h->replica_count++];
+    r = &h->directory.replicas[h->directory.replica_count++];
     memset(r, 0, sizeof *r);
     r->id = (uint64_t)sqlite3_column_int64(stmt, 0);
     r->node = (uint32_t)sqlite3_column_int64(stmt, 1);
@@ -81,7 +73,6 @@ static psh_status load_replicas(sqlite_host *h) {
     psh_status st = host_prepare(h, "SELECT id, node, tier, ready, name FROM psh_replicas", &stmt);
     int rc = SQLITE_DONE;
 
-    h->replica_count = 0;
     if (st != PSH_OK)
         return st;
     while (st == PSH_OK && (rc = sqlite3_step(stmt)) == SQLITE_ROW)
@@ -95,9 +86,9 @@ static psh_status load_replicas(sqlite_host *h) {
 directory_replica *directory_find_replica(sqlite_host *h, uint64_t id, uint32_t node) {
     size_t i;
 
-    for (i = 0; i < h->replica_count; i++)
-        if (h->replicas[i].id == id && h->replicas[i].node == node)
-            return &h->replicas[i];
+    for (i = 0; i < h->directory.replica_count; i++)
+        if (h->directory.replicas[i].id == id && h->directory.replicas[i].node == node)
+            return &h->directory.replicas[i];
     return NULL;
 }
 
@@ -107,7 +98,7 @@ static int by_id(const void *a, const void *b) {
     return x->id < y->id ? -1 : x->id > y->id;
 }
 
-psh_status directory_load(sqlite_host *h) {
+static psh_status read_entries(sqlite_host *h) {
     sqlite3_stmt *stmt;
     psh_status st = host_prepare(
         h,
@@ -118,15 +109,51 @@ psh_status directory_load(sqlite_host *h) {
 
     if (st != PSH_OK)
         return st;
-    directory_clear(h);
     while (st == PSH_OK && (rc = sqlite3_step(stmt)) == SQLITE_ROW)
         st = add_entry(h, stmt);
     if (st == PSH_OK && rc != SQLITE_DONE)
         st = host_error(h);
     sqlite3_finalize(stmt);
-    if (h->directory_count) /* SQLite orders ids as signed, we as unsigned */
-        qsort(h->directory, h->directory_count, sizeof *h->directory, by_id);
+    if (h->directory.count) /* SQLite orders ids as signed, we as unsigned */
+        qsort(h->directory.entries, h->directory.count, sizeof *h->directory.entries, by_id);
+    return st;
+}
+
+void directory_clear(directory *d) {
+    size_t i;
+
+    for (i = 0; i < d->count; i++)
+        sqlite3_finalize(d->entries[i].insert);
+    free(d->entries);
+    free(d->replicas);
+    memset(d, 0, sizeof *d);
+}
+
+/* Reads the directory anew; *old is what it was, to be cleared or to come back. */
+static psh_status reread(sqlite_host *h, directory *old) {
+    psh_status st;
+
+    *old = h->directory;
+    memset(&h->directory, 0, sizeof h->directory);
+    st = read_entries(h);
     return st == PSH_OK ? load_replicas(h) : st;
+}
+
+/* The new one stays, or the old one comes back. */
+static void settle(sqlite_host *h, directory *old, psh_status st) {
+    directory gone = st == PSH_OK ? *old : h->directory;
+
+    if (st != PSH_OK)
+        h->directory = *old;
+    directory_clear(&gone);
+}
+
+psh_status directory_load(sqlite_host *h) {
+    directory old;
+    psh_status st = reread(h, &old);
+
+    settle(h, &old, st);
+    return st;
 }
 
 static const char *sql_type(uint32_t type) {
@@ -328,20 +355,40 @@ static psh_status change_directory(sqlite_host *h, const psh_action *a, const di
     }
 }
 
-/* The action, its record and the fence, in one commit of main. */
+static psh_status record_action(sqlite_host *h, const psh_action *a) {
+    psh_status st = directory_exec_id(h, "INSERT OR IGNORE INTO psh_actions VALUES(?1)", a->id);
+
+    return st == PSH_OK ? host_store_meta(h, "fence", (int64_t)a->fence) : st;
+}
+
+/* What goes by the directory follows it, while it can still be taken back. */
+static psh_status follow_directory(sqlite_host *h, const psh_action *a) {
+    psh_status st = moves_is_move(a->want.kind) ? moves_repair(h) : PSH_OK;
+
+    return st == PSH_OK ? moves_follow(h) : st;
+}
+
+/* The action, its record and the fence, in one commit of main; whatever fails, all is as it was. */
 static psh_status act_in_main(sqlite_host *h, const psh_action *a, const directory_entry *e) {
     psh_status st = host_exec(h, "BEGIN IMMEDIATE");
+    directory old;
 
     if (st == PSH_OK)
         st = change_directory(h, a, e);
     if (st == PSH_OK)
-        st = directory_exec_id(h, "INSERT OR IGNORE INTO psh_actions VALUES(?1)", a->id);
-    if (st == PSH_OK)
-        st = host_store_meta(h, "fence", (int64_t)a->fence);
+        st = record_action(h, a);
+    if (st != PSH_OK) {
+        sqlite_host_rollback(h);
+        return st;
+    }
+    st = reread(h, &old);
+    if (st == PSH_OK && h->directory.replica_count)
+        st = follow_directory(h, a);
     if (st == PSH_OK)
         st = host_exec(h, "COMMIT");
     if (st != PSH_OK)
         sqlite_host_rollback(h);
+    settle(h, &old, st);
     return st;
 }
 
@@ -392,10 +439,7 @@ psh_status storage_submit(void *user, int64_t now, const psh_action *a) {
     if (st != PSH_OK)
         return st;
     h->fence = a->fence;
-    st = directory_load(h);
-    if (st == PSH_OK && a->want.kind >= PSH_ACT_ARCHIVE_PARTITION)
-        st = directory_drop_orphans(h);
-    if (st == PSH_OK && moves_is_move(a->want.kind))
-        st = moves_repair(h);
-    return st == PSH_OK && h->replica_count ? moves_follow(h) : st;
+    if (a->want.kind >= PSH_ACT_ARCHIVE_PARTITION)
+        (void)directory_drop_orphans(h); /* what stays goes at the next time, or when the host is opened */
+    return PSH_OK;
 }

@@ -46,6 +46,17 @@ typedef struct directory_replica {
     char name[NAME_SIZE];
 } directory_replica;
 
+/** All tables, as psh_partitions, psh_places and psh_replicas have them. */
+typedef struct directory {
+    directory_entry *entries; /* by id */
+    size_t count;
+    size_t cap;
+    size_t last; /* the entry that a changeset named last */
+    directory_replica *replicas;
+    size_t replica_count;
+    size_t replica_cap;
+} directory;
+
 /** A table that holds rows of a partition asked for; `clip`: only those of first..last. */
 typedef struct host_source {
     const directory_entry *e;
@@ -69,17 +80,11 @@ struct sqlite_host {
     psh_status lost; /* why a change of the open commit could not be kept: it cannot commit */
     sqlite3_session *session; /* there is one between begin and commit */
     int recording; /* the session records, since the application ran SQL of its own in this commit */
-    directory_entry *directory; /* by id */
-    size_t directory_count;
-    size_t directory_cap;
-    directory_replica *replicas; /* by partition and node */
-    size_t replica_count;
-    size_t replica_cap;
+    directory directory;
     host_source *sources; /* of the running read */
     size_t source_count;
     size_t source_cap;
     psh_worlds *worlds; /* that tell where tenants stand on the ring; or NULL */
-    size_t directory_last; /* the entry that a changeset named last */
     sqlite3_stmt *kept[KEPT_COUNT];
     leg_statement legs[STATEMENTS];
     uint64_t leg_clock;
@@ -130,7 +135,7 @@ psh_status directory_drop_orphans(sqlite_host *h);
 /** Runs one statement with an id as ?1. */
 psh_status directory_exec_id(sqlite_host *h, const char *sql, uint64_t id);
 /** Forgets the entries and their statements. */
-void directory_clear(sqlite_host *h);
+void directory_clear(directory *d);
 
 /** @return the replica or NULL. */
 directory_replica *directory_find_replica(sqlite_host *h, uint64_t id, uint32_t node);

@@ -26,9 +26,9 @@ psh_status moves_drop_replicas(sqlite_host *h, uint64_t id) {
     psh_status st = PSH_OK;
     size_t i;
 
-    for (i = 0; st == PSH_OK && i < h->replica_count; i++)
-        if (h->replicas[i].id == id)
-            st = rows_drop_table(h, rows_of_replica(&h->replicas[i]));
+    for (i = 0; st == PSH_OK && i < h->directory.replica_count; i++)
+        if (h->directory.replicas[i].id == id)
+            st = rows_drop_table(h, rows_of_replica(&h->directory.replicas[i]));
     return st == PSH_OK ? directory_exec_id(h, "DELETE FROM psh_replicas WHERE id = ?1", id) : st;
 }
 
@@ -173,11 +173,11 @@ static psh_status switch_merge(sqlite_host *h, const psh_action *a) {
 static psh_status release_node(sqlite_host *h, uint32_t node) {
     size_t i;
 
-    for (i = 0; i < h->directory_count; i++)
-        if (h->directory[i].known && h->directory[i].node == node)
+    for (i = 0; i < h->directory.count; i++)
+        if (h->directory.entries[i].known && h->directory.entries[i].node == node)
             return host_fail(h, PSH_E_STATE, "a partition is on that node");
-    for (i = 0; i < h->replica_count; i++)
-        if (h->replicas[i].node == node)
+    for (i = 0; i < h->directory.replica_count; i++)
+        if (h->directory.replicas[i].node == node)
             return host_fail(h, PSH_E_STATE, "a replica is on that node");
     return PSH_OK;
 }

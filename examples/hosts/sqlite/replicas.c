@@ -8,11 +8,11 @@
 static int name_is_taken(const sqlite_host *h, const char *name) {
     size_t i;
 
-    for (i = 0; i < h->directory_count; i++)
-        if (strcmp(h->directory[i].name, name) == 0)
+    for (i = 0; i < h->directory.count; i++)
+        if (strcmp(h->directory.entries[i].name, name) == 0)
             return 1;
-    for (i = 0; i < h->replica_count; i++)
-        if (strcmp(h->replicas[i].name, name) == 0)
+    for (i = 0; i < h->directory.replica_count; i++)
+        if (strcmp(h->directory.replicas[i].name, name) == 0)
             return 1;
     return 0;
 }
@@ -221,8 +221,8 @@ psh_status moves_follow(sqlite_host *h) {
     psh_status st = PSH_OK;
     size_t i;
 
-    for (i = 0; st == PSH_OK && i < h->replica_count; i++)
-        st = follow(h, &h->replicas[i]);
+    for (i = 0; st == PSH_OK && i < h->directory.replica_count; i++)
+        st = follow(h, &h->directory.replicas[i]);
     return st;
 }
 
@@ -230,7 +230,7 @@ psh_status moves_repair(sqlite_host *h) {
     psh_status st = PSH_OK;
     size_t i;
 
-    for (i = 0; st == PSH_OK && i < h->replica_count; i++)
-        st = repair(h, &h->replicas[i]);
+    for (i = 0; st == PSH_OK && i < h->directory.replica_count; i++)
+        st = repair(h, &h->directory.replicas[i]);
     return st;
 }

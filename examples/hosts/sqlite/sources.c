@@ -105,8 +105,8 @@ psh_status sources_of(sqlite_host *h, const psh_partition *p) {
 
     if (e && is_whole(e, p))
         return add_source(h, e, p, 0);
-    for (i = 0; st == PSH_OK && i < h->directory_count; i++) {
-        x = &h->directory[i];
+    for (i = 0; st == PSH_OK && i < h->directory.count; i++) {
+        x = &h->directory.entries[i];
         if (takes_part(x, p))
             st = add_source(h, x, p, x->arc_first < p->arc_first || x->arc_last > p->arc_last);
     }
@@ -135,8 +135,8 @@ directory_entry *sources_for_row(sqlite_host *h, const psh_partition *p, const p
         psh_schema_interval(h->schema, p->table, row[t.time_column].as.i64, &interval, &from, &to) != PSH_OK)
         return NULL;
     point = point_of_row(h, p->table, &t, row);
-    for (i = 0; i < h->directory_count; i++) {
-        x = &h->directory[i];
+    for (i = 0; i < h->directory.count; i++) {
+        x = &h->directory.entries[i];
         if (x->known && x->holds && !x->quarantine && x->table == p->table && x->interval == interval &&
             x->arc_first <= point && point <= x->arc_last)
             return x;

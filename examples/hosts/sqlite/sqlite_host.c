@@ -245,9 +245,7 @@ void sqlite_host_close(sqlite_host *h) {
         return;
     sqlite_host_rollback(h);
     legs_clear(h);
-    directory_clear(h);
-    free(h->directory);
-    free(h->replicas);
+    directory_clear(&h->directory);
     free(h->sources);
     for (i = 0; i < KEPT_COUNT; i++)
         sqlite3_finalize(h->kept[i]);
@@ -279,6 +277,7 @@ void sqlite_host_tables(sqlite_host *h, psh_storage *storage, psh_cdc *cdc, psh_
     cdc->acknowledge = cdc_acknowledge;
     if (!kv)
         return;
+    sqlite3_busy_timeout(h->db, 5000); /* keys are there for other processes too: commits wait for each other */
     memset(kv, 0, sizeof *kv);
     kv->struct_size = sizeof *kv;
     kv->version = PSH_KV_VERSION;
@@ -313,8 +312,8 @@ static int is_partition_table(void *user, const char *name) {
     const sqlite_host *h = user;
     size_t i;
 
-    for (i = 0; i < h->replica_count; i++)
-        if (strcmp(h->replicas[i].name, name) == 0)
+    for (i = 0; i < h->directory.replica_count; i++)
+        if (strcmp(h->directory.replicas[i].name, name) == 0)
             return 0;
     return strncmp(name, "psh_", 4) != 0;
 }

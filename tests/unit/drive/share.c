@@ -276,6 +276,37 @@ static void strange_answers_are_the_hosts(void **state) {
     assert_ok(publish(t, 0, &m, NOW));
 }
 
+static psh_status get_without_version(void *user, const char *key, psh_buffer *out, uint64_t *version) {
+    (void)user;
+    (void)key;
+    *version = 0;
+    return psh_buffer_append(out, "x", 1);
+}
+
+static psh_status get_garbage(void *user, const char *key, psh_buffer *out, uint64_t *version) {
+    (void)user;
+    (void)key;
+    *version = 3;
+    return psh_buffer_append(out, "garbage", 7);
+}
+
+static void garbage_is_refused(void **state) {
+    stage *t = *state;
+    psh_world *w = NULL;
+    uint64_t fence;
+
+    t->stores[1].inner.get = get_without_version;
+    assert_int_equal(psh_share_catch_up(t->s[1], 0, &w, &err), PSH_E_HOST);
+    assert_string_equal(err.field, "kv.get");
+    assert_int_equal(psh_share_lead(t->s[1], NOW, &fence, &err), PSH_E_HOST);
+    t->stores[1].inner.get = get_garbage;
+    assert_int_equal(psh_share_catch_up(t->s[1], 0, &w, &err), PSH_E_CORRUPT);
+    assert_int_equal(psh_share_lead(t->s[1], NOW, &fence, &err), PSH_E_CORRUPT);
+    assert_int_equal(psh_share_check(t->s[1], 1, NULL, &err), PSH_E_CORRUPT);
+    assert_int_equal(psh_share_check_fence(t->s[1], 1, &err), PSH_E_CORRUPT);
+    assert_null(w);
+}
+
 static void watchers_wait(void **state) {
     stage *t = *state;
     model m = model_start();
@@ -405,6 +436,20 @@ static void other_schemas_are_told(void **state) {
     s = share_of(t->env, other, &t->kv[1], "other");
     assert_int_equal(psh_share_catch_up(s, 0, &w, &err), PSH_E_UNSUPPORTED);
     assert_string_equal(err.field, "schema");
+    assert_ok(psh_share_resign(t->s[0], NOW, &err));
+    assert_ok(psh_share_lead(s, NOW, NULL, &err));
+    m.epoch++;
+    assert_int_equal(model_publish(&m, s, t->env, t->schema, NOW), PSH_E_INVALID);
+    psh_share_destroy(s);
+    /* Another object of the same schema will do. */
+    psh_schema_unref(other);
+    other = test_flights_schema(t->env);
+    s = share_of(t->env, other, &t->kv[1], "other");
+    assert_ok(psh_share_lead(s, NOW, NULL, &err));
+    assert_ok(model_publish(&m, s, t->env, t->schema, NOW));
+    assert_follows(t->s[2], &m, t->env, t->schema);
+    m.epoch++;
+    assert_ok(model_publish(&m, s, t->env, t->schema, NOW));
     psh_share_destroy(s);
     psh_schema_unref(other);
 }
@@ -421,6 +466,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(epochs_only_grow, setup, teardown),
         cmocka_unit_test_setup_teardown(lost_races_are_retried, setup, teardown),
         cmocka_unit_test_setup_teardown(strange_answers_are_the_hosts, setup, teardown),
+        cmocka_unit_test_setup_teardown(garbage_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(watchers_wait, setup, teardown),
         cmocka_unit_test_setup_teardown(watchers_wake, setup, teardown),
         cmocka_unit_test_setup_teardown(calls_from_callbacks_are_refused, setup, teardown),

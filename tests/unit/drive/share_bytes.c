@@ -337,6 +337,33 @@ static void strange_manifests_are_refused(void **state) {
     page_is(t, PSH_E_CORRUPT, 1, 0, &e, 1);
 }
 
+/* A manifest that says of a blob held what it is not does not spoil what is held. */
+static void strange_words_of_what_is_held(void **state) {
+    stage *t = *state;
+    pshi_page_entry ok = partition_blob(t, 1, 1, 0), e = ok, top;
+    psh_world *w = NULL;
+
+    assert_follows(t->reader, &t->m, t->env, t->schema);
+    top = put_page(t, 1, 0, &ok, 1);
+    point_root(t, &top);
+    assert_ok(psh_share_catch_up(t->reader, 0, &w, &err));
+    psh_world_unref(w);
+    e.items = 2;
+    top = put_page(t, 1, 0, &e, 1);
+    point_root(t, &top);
+    assert_int_equal(psh_share_catch_up(t->reader, 0, &w, &err), PSH_E_CORRUPT);
+    e = ok;
+    e.type = PSHI_SHARE_REPLICAS;
+    top = put_page(t, 1, 0, &e, 1);
+    point_root(t, &top);
+    assert_int_equal(psh_share_catch_up(t->reader, 0, &w, &err), PSH_E_CORRUPT);
+    top = put_page(t, 1, 0, &ok, 1);
+    point_root(t, &top);
+    assert_ok(psh_share_catch_up(t->reader, 0, &w, &err));
+    assert_int_equal(psh_world_partition_count(w), 1);
+    psh_world_unref(w);
+}
+
 static void big_worlds_are_refused(void **state) {
     stage *t = *state;
     psh_share_options o;
@@ -397,6 +424,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(every_flip_is_found, setup, teardown),
         cmocka_unit_test_setup_teardown(what_was_seen_stands_and_is_healed, setup, teardown),
         cmocka_unit_test_setup_teardown(strange_manifests_are_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(strange_words_of_what_is_held, setup, teardown),
         cmocka_unit_test_setup_teardown(big_worlds_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(newer_roots_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(roots_do_not_go_back, setup, teardown),

@@ -146,11 +146,104 @@ static void garbage_is_collected(void **state) {
     assert_int_equal(psh_share_collect(t->s[0], NOW, &removed, &err), PSH_E_UNSUPPORTED);
 }
 
+/* A store that lists what is no blob, what is gone, and blobs under versions that they do not have. */
+static psh_status list_garbage(
+    void *user, const char *prefix, psh_status (*each)(void *each_user, const char *key, uint64_t version),
+    void *each_user) {
+    static const char gone[] = "predshard/blob/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+    static const char *const keys[] = { NULL, "", "predshard/blob/", "predshard/blob/zz", "x", gone,
+        "predshard/blob/0123456789ABCDEF0123456789abcdef0123456789abcdef0123456789abcdef",
+        "predshard/blob/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0", "predshard/root" };
+    psh_status st = PSH_OK;
+    size_t i;
+
+    (void)user;
+    (void)prefix;
+    for (i = 0; st == PSH_OK && i < sizeof keys / sizeof *keys; i++)
+        st = each(each_user, keys[i], 1);
+    return st == PSH_OK ? each(each_user, gone, 0) : st;
+}
+
+static void garbage_in_lists_does_no_harm(void **state) {
+    stage *t = *state;
+    model m = model_start();
+    uint64_t removed = 1;
+
+    assert_ok(psh_share_lead(t->s[0], NOW, NULL, &err));
+    assert_ok(publish(t, 0, &m, NOW));
+    t->stores[0].inner.list = list_garbage;
+    assert_ok(psh_share_collect(t->s[0], NOW, &removed, &err));
+    assert_int_equal(removed, 0);
+    assert_follows(t->s[1], &m, t->env, t->schema);
+}
+
+/* A view whose definition alone is longer than any blob may be. */
+static psh_world *world_of_a_long_view(stage *t) {
+    static const uint32_t groups[] = { 3 };
+    static const psh_aggregate counts[] = { { PSH_AGG_COUNT, PSH_NONE } };
+    static char text[5000];
+    psh_value value;
+    psh_predicate p = { 3, PSH_OP_EQ, &value, 1 };
+    psh_world_draft *d = NULL;
+    psh_query_spec query;
+    psh_view_spec spec;
+    psh_query *q = NULL;
+    psh_view *v = NULL;
+    psh_world *w = NULL;
+
+    memset(text, 'a', sizeof text - 1);
+    value = test_text(text);
+    psh_query_spec_init(&query, sizeof query);
+    query.predicates = &p;
+    query.predicate_count = 1;
+    query.group_columns = groups;
+    query.group_count = 1;
+    query.aggregates = counts;
+    query.aggregate_count = 1;
+    assert_ok(psh_query_create(t->env, t->schema, &query, &q, &err));
+    psh_view_spec_init(&spec, sizeof spec);
+    spec.name = "long";
+    spec.definition = q;
+    assert_ok(psh_view_create(t->env, &spec, &v, &err));
+    assert_ok(psh_world_draft_create(t->env, t->schema, 9, NOW, &d));
+    assert_ok(psh_world_draft_add_view(d, v));
+    assert_ok(psh_world_create(d, &w, &err));
+    psh_world_draft_destroy(d);
+    psh_view_unref(v);
+    psh_query_unref(q);
+    return w;
+}
+
+static void things_longer_than_a_blob_are_refused(void **state) {
+    stage *t = *state;
+    psh_world *w = world_of_a_long_view(t), *got = NULL;
+    psh_share_options o;
+    psh_share *wide = NULL;
+
+    assert_ok(psh_share_lead(t->s[0], NOW, NULL, &err));
+    assert_int_equal(psh_share_publish(t->s[0], w, NOW, &err), PSH_E_LIMIT);
+    assert_string_equal(err.field, "max_blob_bytes");
+    assert_int_equal(psh_share_catch_up(t->s[1], 0, &got, &err), PSH_E_NOT_FOUND);
+    /* The bound is the writer's: a reader whose own is lower reads it all the same. */
+    assert_ok(psh_share_options_init(&o, sizeof o));
+    o.owner = "anna";
+    assert_ok(psh_share_create(t->env, t->schema, &t->kv[2], &o, &wide, &err));
+    assert_ok(psh_share_lead(wide, NOW, NULL, &err));
+    assert_ok(psh_share_publish(wide, w, NOW, &err));
+    assert_ok(psh_share_catch_up(t->s[1], 0, &got, &err));
+    assert_same_world(got, w, t->env);
+    psh_world_unref(got);
+    psh_world_unref(w);
+    psh_share_destroy(wide);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(cuts_do_not_depend_on_history, setup, teardown),
         cmocka_unit_test_setup_teardown(one_change_is_few_blobs, setup, teardown),
         cmocka_unit_test_setup_teardown(garbage_is_collected, setup, teardown),
+        cmocka_unit_test_setup_teardown(garbage_in_lists_does_no_harm, setup, teardown),
+        cmocka_unit_test_setup_teardown(things_longer_than_a_blob_are_refused, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

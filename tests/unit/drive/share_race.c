@@ -9,7 +9,7 @@
 
 #define NODES 3
 #define SEEDS 1000
-#define STEPS 250
+#define STEPS 120
 #define MOST_EPOCHS 800u
 #define CANDIDATES 4u
 

@@ -132,6 +132,7 @@ static void measure(const struct shape *s) {
     test_alloc alloc;
     psh_world *w;
     cost first, read_first, before, read_before, after, read_after;
+    uint64_t taken;
     uint64_t rng = 11, most = 0;
     double publish = 0, follow = 0, full, full_read = 0;
     uint32_t i, n = s->days * s->arcs;
@@ -143,6 +144,7 @@ static void measure(const struct shape *s) {
     read_first = spent(t.reader, &t.in);
     before = first;
     read_before = read_first;
+    taken = alloc.calls;
     for (i = 0; i < CHANGES; i++) {
         w = next_world(&t, w, pshi_rng_next(&rng) % n);
         publish += pass_world(&t, w, &follow);
@@ -159,6 +161,8 @@ static void measure(const struct shape *s) {
         (double)(before.calls - first.calls) / CHANGES, follow * 1e3 / CHANGES,
         (unsigned long long)((read_after.bytes - read_before.bytes) / CHANGES),
         (double)(read_after.calls - read_before.calls) / CHANGES);
+    /* Neither end made the world, or its blobs, anew: both are thousands of blocks. */
+    assert_true(alloc.calls - taken < 600 * CHANGES);
     /* One blob, the pages above it, the root read and written. */
     assert_true((before.bytes - first.bytes) / CHANGES < (32 << 10));
     assert_true(before.calls - first.calls <= 8 * CHANGES);

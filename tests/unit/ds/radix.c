@@ -246,8 +246,10 @@ static void test_sharing(void **state) {
         e.key = i;
         e.value.number = i;
         e.weight = 1;
-        assert_ok(pshi_radix_put(env, &one, &e));
+        assert_ok(i % 2 ? pshi_radix_put(env, &one, &e) : pshi_radix_add(env, &one, &e));
     }
+    assert_int_equal(pshi_radix_add(env, &one, &e), PSH_E_CONFLICT);
+    assert_int_equal(pshi_radix_keys(&one), 100000);
     pshi_radix_share(&two, &one);
     calls = a.calls;
     e.key = 54321;

@@ -348,11 +348,11 @@ static void options_are_checked(void **state) {
     REFUSED(o.flags = 64, "flags", PSH_E_UNSUPPORTED);
     REFUSED(o.max_replicas = 2000, "max_replicas", PSH_E_INVALID);
     REFUSED(o.tolerance = -0.1, "tolerance", PSH_E_INVALID);
-    REFUSED(o.tolerance = NAN, "tolerance", PSH_E_INVALID);
+    REFUSED(o.tolerance = (double)NAN, "tolerance", PSH_E_INVALID);
     REFUSED(o.split_above = 0, "split_above", PSH_E_INVALID);
-    REFUSED(o.split_above = INFINITY, "split_above", PSH_E_INVALID);
+    REFUSED(o.split_above = (double)INFINITY, "split_above", PSH_E_INVALID);
     REFUSED(o.merge_below = 0.6, "merge_below", PSH_E_INVALID);
-    REFUSED(o.merge_below = NAN, "merge_below", PSH_E_INVALID);
+    REFUSED(o.merge_below = (double)NAN, "merge_below", PSH_E_INVALID);
     REFUSED(o.least_gain = 1e9, "least_gain", PSH_E_INVALID);
     REFUSED(o.struct_size = 3, "struct_size", PSH_E_INVALID);
 #undef REFUSED
@@ -371,12 +371,44 @@ static void options_are_checked(void **state) {
     psh_balance_destroy(NULL);
 }
 
+/* A struct without the last field, and one with more than there is. */
+static void other_strides_are_read(void **state) {
+    fixture *f = *state;
+    const size_t strides[] = { offsetof(psh_heat, replica_nodes), sizeof(psh_heat) + 24 };
+    unsigned char *bytes = calloc(20, sizeof(psh_heat) + 24);
+    psh_balance *a, *b;
+    psh_balance_step x, y;
+    size_t i, k;
+
+    assert_non_null(bytes);
+    set_nodes(&f->m, 3);
+    for (i = 0; i < 20; i++)
+        (void)add(&f->m, 0, 1 + (double)i);
+    a = model_plan(f->env, &f->m, NULL);
+    assert_true(psh_balance_count(a) > 3);
+    for (k = 0; k < 2; k++) {
+        for (i = 0; i < 20; i++)
+            memcpy(bytes + i * strides[k], &f->m.item[i], k ? sizeof(psh_heat) : strides[0]);
+        assert_ok(psh_balance_create(f->env, NULL, (const psh_heat *)(void *)bytes, 20, strides[k], f->m.node, 3,
+            sizeof *f->m.node, &b, NULL));
+        assert_int_equal(psh_balance_count(a), psh_balance_count(b));
+        for (i = 0; i < psh_balance_count(a); i++) {
+            assert_ok(psh_balance_get(a, i, &x));
+            assert_ok(psh_balance_get(b, i, &y));
+            assert_memory_equal(&x, &y, sizeof x);
+        }
+        psh_balance_destroy(b);
+    }
+    psh_balance_destroy(a);
+    free(bytes);
+}
+
 static void refused(fixture *f, const char *field) {
     psh_error err = { .struct_size = sizeof err };
     psh_balance *b = NULL;
 
-    assert_int_equal(psh_balance_create(f->env, NULL, f->m.item, f->m.items, sizeof *f->m.item, f->m.node, f->m.nodes,
-        sizeof *f->m.node, &b, &err), PSH_E_INVALID);
+    assert_int_equal(psh_balance_create(f->env, NULL, f->m.item, f->m.items, sizeof *f->m.item, f->m.node,
+        f->m.nodes, sizeof *f->m.node, &b, &err), PSH_E_INVALID);
     assert_null(b);
     assert_string_equal(err.field, field);
     f->m.items = 0; /* good ones again */
@@ -402,13 +434,13 @@ static void bad_input_is_named_with_its_index(void **state) {
     refused(f, "items.next[2]");
     h->writes = -1;
     refused(f, "items.writes[2]");
-    h->writes = NAN;
+    h->writes = (double)NAN;
     refused(f, "items.writes[2]");
-    h->reads = INFINITY;
+    h->reads = (double)INFINITY;
     refused(f, "items.reads[2]");
     h->affinity = -1;
     refused(f, "items.affinity[2]");
-    h->keep_cost = NAN;
+    h->keep_cost = (double)NAN;
     refused(f, "items.keep_cost[2]");
     h->flags = 2;
     refused(f, "items.flags[2]");
@@ -436,7 +468,7 @@ static void bad_input_is_named_with_its_index(void **state) {
     refused(f, "nodes.flags[1]");
     f->m.node[2].capacity = 0;
     refused(f, "nodes.capacity[2]");
-    f->m.node[2].capacity = NAN;
+    f->m.node[2].capacity = (double)NAN;
     refused(f, "nodes.capacity[2]");
 }
 
@@ -468,7 +500,8 @@ static psh_status under_failing_memory(psh_env *env, void *user) {
     psh_status st;
     model *m = user;
 
-    st = psh_balance_create(env, NULL, m->item, m->items, sizeof *m->item, m->node, m->nodes, sizeof *m->node, &b, NULL);
+    st = psh_balance_create(
+        env, NULL, m->item, m->items, sizeof *m->item, m->node, m->nodes, sizeof *m->node, &b, NULL);
     assert_true((st == PSH_OK) == (b != NULL));
     if (st == PSH_OK)
         st = psh_buffer_create(env, &text);
@@ -526,6 +559,7 @@ int main(void) {
         WITH(pinned_items_and_unwanted_kinds_are_left_alone),
         WITH(without_nodes_or_load_there_is_no_plan),
         WITH(options_are_checked),
+        WITH(other_strides_are_read),
         WITH(bad_input_is_named_with_its_index),
         WITH(failing_memory_leaves_nothing_behind),
         WITH(the_dump_tells_each_step_and_why),

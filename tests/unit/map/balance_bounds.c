@@ -49,10 +49,13 @@ static void make_nodes(model *m, uint64_t *seed, uint32_t n, int uniform, int le
     uint32_t i;
 
     m->nodes = n;
-    for (i = 0; i < n; i++)
-        m->node[i] = (psh_heat_node){ .node = i * 7 + 3, .capacity = uniform ? 100 : 1 + real(seed, 400),
-                                      .free_bytes = model_random(seed) % 4 ? UINT64_MAX / 2 : 20000,
-                                      .flags = leaving && model_random(seed) % 4 == 0 ? PSH_NODE_LEAVING : 0 };
+    for (i = 0; i < n; i++) {
+        m->node[i] = (psh_heat_node){ .node = i * 7 + 3, .capacity = 100 };
+        if (!uniform)
+            m->node[i].capacity = 1 + real(seed, 400);
+        m->node[i].free_bytes = model_random(seed) % 4 ? UINT64_MAX / 2 : 20000;
+        m->node[i].flags = leaving && model_random(seed) % 4 == 0 ? PSH_NODE_LEAVING : 0;
+    }
     m->node[0].flags = 0;
 }
 
@@ -72,15 +75,18 @@ static void make_copies(model *m, uint64_t *seed, size_t i) {
 
 static void make_items(model *m, uint64_t *seed, uint32_t n, int placed) {
     psh_heat *h;
+    double crowd;
     uint32_t i;
 
     m->items = n;
     m->next_id = 100000;
     for (i = 0; i < n; i++) {
         h = &m->item[i];
-        *h = (psh_heat){ .id = i + 1, .next = i + 2 <= n ? i + 2 : 0, .bytes = model_random(seed) % 1000,
-                         .writes = some_load(seed), .reads = some_load(seed), .node = PSH_NONE,
-                         .max_parts = model_random(seed) % 3 ? (uint32_t)(model_random(seed) % 9) : 0 };
+        *h = (psh_heat){ .id = i + 1, .next = i + 2 <= n ? i + 2 : 0, .node = PSH_NONE };
+        h->bytes = model_random(seed) % 1000;
+        h->writes = some_load(seed);
+        h->reads = some_load(seed);
+        h->max_parts = model_random(seed) % 3 ? (uint32_t)(model_random(seed) % 9) : 0;
         m->gone[i] = 0;
         if (model_random(seed) % 3 == 0) {
             h->group = 1 + model_random(seed) % (n / 3 + 1);
@@ -90,8 +96,8 @@ static void make_items(model *m, uint64_t *seed, uint32_t n, int placed) {
             h->keep_cost = real(seed, 0.3);
         if (!placed && model_random(seed) % 8 == 0)
             continue;
-        /* crowded: the square of a uniform draw */
-        h->node = m->node[(uint32_t)(real(seed, 1) * real(seed, (double)m->nodes))].node;
+        crowd = real(seed, 1); /* nodes come up as products of two uniform draws do */
+        h->node = m->node[(uint32_t)(crowd * real(seed, (double)m->nodes))].node;
         h->flags = model_random(seed) % 20 == 0 ? PSH_HEAT_PINNED : 0;
         make_copies(m, seed, i);
     }
@@ -116,7 +122,8 @@ static uint32_t flag_of(uint32_t kind) {
 }
 
 /* Before a step is taken: what it says of itself. */
-static void check_step(const model *m, const psh_balance_options *o, const psh_balance_step *s, uint64_t *free_bytes) {
+static void check_step(
+    const model *m, const psh_balance_options *o, const psh_balance_step *s, uint64_t *free_bytes) {
     const psh_heat *h = &m->item[model_find(m, s->item)];
     uint64_t expected = h->bytes;
 
@@ -206,20 +213,21 @@ static uint32_t merges_of(const psh_balance *b) {
     return n;
 }
 
-/* A plan again, after all of the last one was done, until nothing is found. @param second  steps but merges of the
- * second plan. @return plans. */
-static uint32_t settle(fixture *f, uint32_t *second) {
+/* A plan again, after all of the last one was done, until nothing is found. @param at steps but merges of the
+ * first plan and of the second. @return plans. */
+static uint32_t settle(fixture *f, uint32_t at[2]) {
     psh_balance *b;
     uint32_t round, steps, merges;
 
+    at[0] = at[1] = 0;
     for (round = 0; round < 200; round++) {
         b = model_plan(f->env, &f->m, &f->o);
         steps = follow(&f->m, &f->o, b);
         merges = merges_of(b);
         psh_balance_destroy(b);
         model_pack(&f->m);
-        if (round == 1)
-            *second = steps - merges;
+        if (round < 2)
+            at[round] = steps - merges;
         if (!steps)
             break;
     }
@@ -228,7 +236,7 @@ static uint32_t settle(fixture *f, uint32_t *second) {
 
 static void plans_made_again_soon_find_nothing(void **state) {
     fixture *f = *state;
-    uint32_t n, second, late = 0, rounds, most = 0;
+    uint32_t n, at[2], first = 0, late = 0, rounds, most = 0;
     uint64_t seed;
 
     f->o.max_steps = 500;
@@ -236,15 +244,16 @@ static void plans_made_again_soon_find_nothing(void **state) {
         seed = 5000 + n;
         make_nodes(&f->m, &seed, 2 + n % 11, n % 2, n % 3 == 0);
         make_items(&f->m, &seed, 100, 1);
-        second = 0;
-        rounds = settle(f, &second);
+        rounds = settle(f, at);
         most = rounds > most ? rounds : most;
-        late += second;
+        first += at[0];
+        late += at[1];
     }
-    /* Merges go on in pairs, so that log2(100) plans may follow; without bound they would show an oscillation. */
-    print_message("most %u late %u\n", most, late);
+    /* Merges go on in pairs, so that log2(100) plans may follow; without bound they would show an oscillation.
+     * Other steps are few: what moved may not move twice in a plan, nor may parts, so that something is left to do.
+     * */
     assert_true(most <= 12);
-    assert_true(late <= 300 * 12);
+    assert_true(late * 10 <= first);
 }
 
 static void balanced_loads_are_left_alone(void **state) {
@@ -268,7 +277,7 @@ static void balanced_loads_are_left_alone(void **state) {
 
 static void leaving_nodes_empty_out(void **state) {
     fixture *f = *state;
-    uint32_t n, second, i;
+    uint32_t n, at[2], i;
     uint64_t seed;
 
     f->o.max_steps = 7; /* several plans are needed */
@@ -280,7 +289,7 @@ static void leaving_nodes_empty_out(void **state) {
             f->m.node[i].free_bytes = UINT64_MAX / 2;
         for (i = 0; i < f->m.items; i++)
             f->m.item[i].flags = 0;
-        (void)settle(f, &second);
+        (void)settle(f, at);
         for (i = 0; i < f->m.nodes; i++)
             assert_true(!(f->m.node[i].flags & PSH_NODE_LEAVING) || model_full(&f->m, i) < EPS);
     }
@@ -311,8 +320,8 @@ static double optimum(const psh_heat *item, size_t items, size_t nodes) {
  * Horowitz 1979, "A linear time approximation algorithm for multiprocessor scheduling". */
 static void settled_plans_are_within_the_bound_of_the_best(void **state) {
     fixture *f = *state;
-    double best, got, worst = 1;
-    uint32_t n, i, second;
+    double best, got, sum = 0;
+    uint32_t n, i, at[2];
     uint64_t seed;
     size_t k;
 
@@ -324,18 +333,20 @@ static void settled_plans_are_within_the_bound_of_the_best(void **state) {
         f->m.items = 3 + n % 6;
         for (i = 0; i < f->m.nodes; i++)
             f->m.node[i] = (psh_heat_node){ .node = i, .capacity = 1, .free_bytes = 1000 };
-        for (i = 0; i < f->m.items; i++)
-            f->m.item[i] = (psh_heat){ .id = i + 1, .node = n % 2 ? 0 : (uint32_t)(model_random(&seed) % f->m.nodes),
-                                       .writes = 1 + (double)(model_random(&seed) % (n % 4 ? 10 : 1000)) };
+        for (i = 0; i < f->m.items; i++) {
+            f->m.item[i] = (psh_heat){ .id = i + 1 };
+            f->m.item[i].writes = 1 + (double)(model_random(&seed) % (n % 4 ? 10 : 1000));
+            f->m.item[i].node = (uint32_t)(model_random(&seed) % (n % 2 ? 1 : f->m.nodes));
+        }
         best = optimum(f->m.item, f->m.items, f->m.nodes);
-        (void)settle(f, &second);
+        (void)settle(f, at);
         for (got = 0, k = 0; k < f->m.nodes; k++)
             got = model_full(&f->m, k) > got ? model_full(&f->m, k) : got;
         assert_true(got >= best - EPS);
         assert_true(got <= best * (2 - 2.0 / ((double)f->m.nodes + 1)) + EPS);
-        worst = got / best > worst ? got / best : worst;
+        sum += got / best;
     }
-    assert_true(worst > 1); /* it is a heuristic: the reference can tell */
+    assert_true(sum > 600 && sum <= 600 * 1.05); /* it is a heuristic, but on the whole a good one */
 }
 
 static int same_steps(const psh_balance *a, const psh_balance *b) {
@@ -386,6 +397,48 @@ static void the_order_of_the_input_does_not_count(void **state) {
     }
 }
 
+/* What came out when this was written, with gcc and clang, without optimisation and with -O3: a compiler, or an
+ * option, that lets rounding decide shows here. What plans say changes with the planner: then so does this number.
+ * */
+#define DIGEST UINT64_C(0xb933ca3bb6e45106)
+
+static uint64_t mixed(uint64_t digest, uint64_t x) {
+    digest = (digest ^ x) * UINT64_C(0x9e3779b97f4a7c15);
+    return digest ^ digest >> 29;
+}
+
+static uint64_t digest_of(uint64_t digest, const psh_balance *b) {
+    psh_balance_step s;
+    size_t i;
+
+    for (i = 0; i < psh_balance_count(b); i++) {
+        assert_ok(psh_balance_get(b, i, &s));
+        digest = mixed(mixed(digest, s.item), (uint64_t)s.kind << 32 | s.parts);
+        digest = mixed(digest, (uint64_t)s.from << 32 | s.to);
+    }
+    return digest;
+}
+
+static void every_compiler_makes_the_same_plans(void **state) {
+    fixture *f = *state;
+    uint64_t seed, digest = 1;
+    psh_balance *b;
+    uint32_t n;
+
+    for (n = 0; n < 400; n++) {
+        seed = 9000 + n;
+        make_nodes(&f->m, &seed, 2 + n % 40, n % 2, n % 3 == 0);
+        make_items(&f->m, &seed, 20 + n, n % 4 == 0);
+        some_options(&f->o, &seed);
+        b = model_plan(f->env, &f->m, &f->o);
+        digest = digest_of(digest, b);
+        psh_balance_destroy(b);
+    }
+    if (digest != DIGEST)
+        print_error("digest 0x%016llx\n", (unsigned long long)digest);
+    assert_true(digest == DIGEST);
+}
+
 /* The whole scale of numbers: nothing but finite figures comes out. */
 static void extreme_loads_give_finite_plans(void **state) {
     static const double scale[] = { 0, 5e-324, 1e-300, 1, 1e300, 1.7e308 };
@@ -428,6 +481,7 @@ int main(void) {
         WITH(leaving_nodes_empty_out),
         WITH(settled_plans_are_within_the_bound_of_the_best),
         WITH(the_order_of_the_input_does_not_count),
+        WITH(every_compiler_makes_the_same_plans),
         WITH(extreme_loads_give_finite_plans),
     };
 

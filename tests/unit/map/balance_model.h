@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/** @file balance_model.h  What a plan's steps do, told a second time and slowly: loads anew from who stands where. */
+/** @file balance_model.h  What a plan's steps do, told a second time and slowly: loads from who stands where. */
 #ifndef TEST_BALANCE_MODEL_H
 #define TEST_BALANCE_MODEL_H
 

@@ -145,7 +145,7 @@ static psh_buffer *saved_map(psh_env *env, uint32_t kind) {
     size_t i;
 
     for (i = 0; i < 70; i++)
-        x[i] = (psh_range_edit){ PSH_RANGE_SET, (uint32_t)i, i * i * 1000, "abcdefg" + i % 5, 1 + i % 3 };
+        x[i] = (psh_range_edit){ PSH_RANGE_SET, (uint32_t)i, i * i * 1000, &"abcdefg"[i % 5], 1 + i % 3 };
     assert_ok(psh_buffer_create(env, &b));
     assert_ok(psh_ranges_apply(r, x, 70, sizeof *x, NULL));
     assert_ok(psh_ranges_save(psh_ranges_current(r), b));

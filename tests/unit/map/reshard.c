@@ -382,9 +382,9 @@ static void what_comes_later_is_moved_in_time_not_before(void **state) {
     open_fixture(&f, NULL);
     set_nodes(&f, 3, 0);
     d = demand(&f, 1, 1, 0, 250, at);
-    load(&f, first_id(), 0, 1, (uint64_t)(320 * MIB)); /* 10 s to copy: nothing is due hours before */
+    load(&f, first_id(), 0, 1, (uint64_t)(192 * MIB)); /* 6 s to copy: nothing is due hours before */
     assert_int_equal(propose(&f, d), 0);
-    f.now = at - PSH_HOUR - 19 * PSH_SECOND;
+    f.now = at - PSH_HOUR - 11 * PSH_SECOND; /* twice that, and activate_lead_ns */
     assert_true(propose(&f, d) > 0);
     psh_demand_unref(d);
     close_fixture(&f);

@@ -211,6 +211,29 @@ static void a_node_that_was_released_takes_nothing(void **state) {
     close_fixture(&f);
 }
 
+static void a_standby_node_waits_to_be_added(void **state) {
+    static const uint32_t standby[] = { 1 }, wrong[] = { 5 };
+    psh_tiers_options o = test_tiers_options();
+    psh_action a = test_action(PSH_ACT_CREATE_PARTITION, 8, 100, 1, 0, 0);
+    psh_error err = { .struct_size = sizeof err };
+    psh_tiers *t = NULL;
+    fixture f;
+
+    (void)state;
+    o.standby = standby;
+    o.standby_count = 1;
+    open_fixture(&f, &o);
+    assert_int_equal(psh_tiers_begin(f.tiers, &a), PSH_E_CAPACITY);
+    f.tiers = reloaded(&f);
+    assert_int_equal(psh_tiers_begin(f.tiers, &a), PSH_E_CAPACITY);
+    run(f.tiers, node_action(PSH_ACT_ADD_NODE, 1, 0));
+    run(f.tiers, a);
+    o.standby = wrong;
+    assert_int_equal(psh_tiers_create(f.env, &o, &t, &err), PSH_E_INVALID);
+    assert_string_equal(err.field, "standby[0]");
+    close_fixture(&f);
+}
+
 static void copies_are_saved(void **state) {
     psh_action a = test_action(PSH_ACT_PROMOTE_PARTITION, 7, 0, 1, 0, 0);
     fixture f;
@@ -243,6 +266,7 @@ int main(void) {
         cmocka_unit_test(a_merge_hands_over),
         cmocka_unit_test(a_split_takes_no_room_and_holds_both),
         cmocka_unit_test(a_node_that_was_released_takes_nothing),
+        cmocka_unit_test(a_standby_node_waits_to_be_added),
         cmocka_unit_test(copies_are_saved),
     };
 

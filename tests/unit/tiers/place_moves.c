@@ -113,6 +113,50 @@ static void a_split_waits_for_its_shadow_and_its_steps(void **state) {
     close_fixture(&f);
 }
 
+/* Shadows of one parent are cut off from the end of the ring on, however their ids sort. */
+static void splits_of_one_parent_go_from_the_end(void **state) {
+    psh_partition p = partition_at(0, PSH_PARTITION_ACTIVE);
+    uint64_t cuts[6];
+    psh_want w[12];
+    psh_world *world;
+    psh_plan *plan;
+    psh_action a;
+    size_t i, n = 0;
+    fixture f;
+
+    (void)state;
+    open_fixture(&f, NULL);
+    hold(&f, p.id, 600, 0, 500);
+    world = world_of(&f, &p, 1);
+    for (i = 0; i < 6; i++)
+        cuts[i] = (UINT64_C(1) << 60) * (2 * i + 3);
+    for (i = 0; i < 6; i++) {
+        w[n] = test_want(PSH_ACT_CREATE_PARTITION, psh_partition_id(0, DAY0, cuts[i]), 10);
+        w[n].source = p.id;
+        w[n].arc_first = cuts[i];
+        w[n].arc_last = i < 5 ? cuts[i + 1] - 1 : UINT64_MAX;
+        w[n].ordinal = (uint32_t)i + 1;
+        w[n + 1] = w[n];
+        w[n + 1].kind = PSH_ACT_SPLIT_PARTITION;
+        w[n + 1].step = w[n + 1].steps = 1;
+        n += 2;
+    }
+    plan = place(&f, w, n, world);
+    assert_int_equal(psh_plan_count(plan), 12);
+    for (i = 0, n = 6; i < 12; i++) {
+        a = action_at(plan, i);
+        if (a.want.kind != PSH_ACT_SPLIT_PARTITION)
+            continue;
+        n--;
+        assert_true(a.want.arc_first == cuts[n]);
+        assert_int_equal(a.after_count, n < 5 ? 2 : 1); /* its shadow, and the split behind it */
+    }
+    assert_int_equal(n, 0);
+    psh_plan_unref(plan);
+    psh_world_unref(world);
+    close_fixture(&f);
+}
+
 /* A move off a node that is then released, in the order that it has to happen in. */
 static size_t move_wants(psh_want *w, uint64_t partition) {
     w[0] = node_want(PSH_ACT_RELEASE_NODE, 0);
@@ -469,6 +513,7 @@ static void out_of_memory_is_survived(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_split_waits_for_its_shadow_and_its_steps),
+        cmocka_unit_test(splits_of_one_parent_go_from_the_end),
         cmocka_unit_test(a_move_is_copy_promotion_and_drop),
         cmocka_unit_test(what_lacks_its_predecessor_waits),
         cmocka_unit_test(a_copy_goes_where_there_is_room),

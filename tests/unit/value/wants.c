@@ -75,7 +75,14 @@ static void test_bad_fields_are_named(void **state) {
     assert_ok(psh_wants_create(env, &w));
     REFUSED(partition_want(1), kind = 0, "kind");
     REFUSED(partition_want(1), kind = PSH_ACT_MAX + 1, "kind");
-    REFUSED(partition_want(1), why = 9, "why");
+    REFUSED(partition_want(1), why = PSH_WHY_LEAVING + 1, "why");
+    REFUSED(partition_want(1), kind = PSH_ACT_SPLIT_PARTITION, "source");
+    REFUSED(partition_want(1), kind = PSH_ACT_MERGE_PARTITION; want.source = want.subject, "source");
+    REFUSED(partition_want(1), kind = PSH_ACT_SEAL_PARTITION; want.source = 7, "source");
+    REFUSED(partition_want(1), kind = PSH_ACT_SPLIT_PARTITION; want.source = 7, "step");
+    REFUSED(partition_want(1), kind = PSH_ACT_REPLICATE_PARTITION; want.step = 3; want.steps = 2, "step");
+    REFUSED(partition_want(1), step = 1; want.steps = 1, "step");
+    REFUSED(partition_want(1), kind = PSH_ACT_PROMOTE_PARTITION; want.node = PSH_NONE, "node");
     REFUSED(partition_want(1), subject = 0, "subject");
     REFUSED(partition_want(1), level = 4, "level");
     REFUSED(partition_want(1), arc_last = 0; want.arc_first = 1, "arc_first");

@@ -241,6 +241,53 @@ static void test_locate_among_gaps(void **state) {
     psh_env_destroy(env);
 }
 
+/* Many arcs of one day, some of a single point, some that share the upper half of where they begin. */
+static void test_locate_among_arcs(void **state) {
+    test_alloc a;
+    psh_env *env = test_env(&a);
+    psh_schema *schema = test_flights_schema(env);
+    const psh_partition *p;
+    uint64_t seed = 6, cuts[200], point;
+    psh_world_draft *d;
+    psh_world *w;
+    size_t n, i, k, round;
+
+    (void)state;
+    for (round = 0; round < 60; round++) {
+        n = 1 + pshi_rng_next(&seed) % (round % 2 ? 200 : 18);
+        for (cuts[0] = 0, i = 1; i < n; i++) {
+            cuts[i] = cuts[i - 1] + 1 + pshi_rng_next(&seed) % (i % 3 ? UINT64_C(1) << 34 : UINT64_C(1) << 56);
+            if (pshi_rng_next(&seed) % 3 == 0)
+                cuts[i] = cuts[i - 1] + 1;
+        }
+        if (round % 4 == 0 && n > 1)
+            cuts[n - 1] = UINT64_MAX;
+        d = empty_draft(env, schema);
+        for (i = 0; i < n; i++) {
+            psh_partition one = day_shard(
+                3, PSH_PARTITION_ACTIVE, (uint32_t)i, cuts[i], i + 1 < n ? cuts[i + 1] - 1 : UINT64_MAX);
+            psh_partition shadow = day_shard(3, PSH_PARTITION_SHADOW, 0, cuts[i] + 7, UINT64_MAX);
+
+            assert_ok(psh_world_draft_add_partition(d, &one));
+            if (round % 3 == 0 && i + 1 < n && cuts[i + 1] - cuts[i] > 9)
+                assert_ok(psh_world_draft_add_partition(d, &shadow));
+        }
+        assert_ok(psh_world_create(d, &w, NULL));
+        for (k = 0; k < 2000; k++) {
+            point = k % 4 == 0 ? pshi_rng_next(&seed) : cuts[pshi_rng_next(&seed) % n] + k % 5 - 2;
+            point = k == 1 ? UINT64_MAX : point;
+            for (i = n; cuts[--i] > point;)
+                ;
+            p = psh_world_locate(w, 0, 3 * PSH_DAY, point);
+            assert_true(p && p->arc_first == cuts[i] && p->arc_last >= point && p->state == PSH_PARTITION_ACTIVE);
+        }
+        psh_world_unref(w);
+        psh_world_draft_destroy(d);
+    }
+    psh_schema_unref(schema);
+    psh_env_destroy(env);
+}
+
 static void test_order_and_ranges(void **state) {
     test_alloc a;
     psh_env *env = test_env(&a);
@@ -518,6 +565,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_locate),
         cmocka_unit_test(test_locate_among_gaps),
+        cmocka_unit_test(test_locate_among_arcs),
         cmocka_unit_test(test_order_and_ranges),
         cmocka_unit_test(test_bad_partitions),
         cmocka_unit_test(test_bad_views_and_tiers),

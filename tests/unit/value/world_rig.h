@@ -99,7 +99,8 @@ static int64_t width_of(const rig *r, uint32_t table, int64_t *origin) {
     return t.interval_ns;
 }
 
-static psh_partition arc_of(rig *r, uint32_t table, int64_t interval, uint64_t first, uint64_t last, uint32_t state) {
+static psh_partition arc_of(
+    rig *r, uint32_t table, int64_t interval, uint64_t first, uint64_t last, uint32_t state) {
     psh_partition p = { 0 };
     int64_t origin, width = width_of(r, table, &origin);
 
@@ -216,6 +217,7 @@ static psh_status change_quarantine(rig *r) {
     size_t i;
 
     q.id = psh_quarantine_id(table);
+    q.node = 3; /* not another one each time: copies stand elsewhere */
     q.flags = PSH_PARTITION_QUARANTINE;
     q.interval = 0;
     i = find(&r->m, q.id);
@@ -235,7 +237,8 @@ static psh_status lift_replica(rig *r) {
 }
 
 static psh_status set_replica(rig *r, const psh_partition *p) {
-    psh_replica c = { p->id, p->node + 1 + (uint32_t)below(&r->seed, 4), 0, 1 + (uint32_t)below(&r->seed, 2), 0, 0 };
+    psh_replica c = { p->id, p->node + 1 + (uint32_t)below(&r->seed, 4), 0, 1 + (uint32_t)below(&r->seed, 2), 0,
+                      0 };
     size_t i = 0;
 
     c.ready_at = c.state == PSH_REPLICA_READY ? 9 : PSH_TIME_NONE;
@@ -282,6 +285,13 @@ static psh_status add_rest(rig *r, psh_world_draft *d) {
     for (i = 0; st == PSH_OK && i < r->m.part_count; i++)
         st = psh_world_draft_add_view_part(d, &r->m.parts[i]);
     return st;
+}
+
+/* Tells it all again, but for the tier as it was. */
+static psh_status repeat_rest(rig *r) {
+    r->m.tier.used_bytes++;
+    psh_world_draft_forget_rest(r->draft);
+    return add_rest(r, r->draft);
 }
 
 static psh_status change_rest(rig *r) {
@@ -385,7 +395,9 @@ static psh_status edits(rig *r) {
 
     if (below(&r->seed, 20) == 0)
         return change_rest(r);
-    if (below(&r->seed, 4))
+    if (below(&r->seed, 10) == 0)
+        st = repeat_rest(r);
+    if (st == PSH_OK && below(&r->seed, 4))
         return edit(r);
     for (table = 0; st == PSH_OK && table < TABLES; table++)
         st = below(&r->seed, 3) ? tile(r, table, (int64_t)below(&r->seed, 24)) :

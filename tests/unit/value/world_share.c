@@ -3,7 +3,7 @@
 #include "value/world.h"
 #include "world_rig.h"
 
-#define ROUNDS 2500
+#define ROUNDS 2000
 #define KEPT 5
 
 static void check_same_facts(const psh_world *a, const psh_world *b) {

@@ -39,8 +39,10 @@ static psh_world_draft *days(psh_env *env, psh_schema *schema) {
 }
 
 static psh_replica copy_of(int64_t day, uint32_t node, uint32_t state) {
-    psh_replica r = { psh_partition_id(0, day, 0), node, 0, state, 0, state == PSH_REPLICA_READY ? 5 : PSH_TIME_NONE };
+    psh_replica r = { psh_partition_id(0, day, 0), node, 0, state, 0, PSH_TIME_NONE };
 
+    if (state == PSH_REPLICA_READY)
+        r.ready_at = 5;
     return r;
 }
 

@@ -236,6 +236,107 @@ static void test_threads(void **state) {
     psh_env_destroy(env);
 }
 
+#define INTERVALS 300
+
+/* Of worlds made one of the other: in epoch e, the partition of interval e % INTERVALS has e rows, none more. */
+static psh_partition interval_of_epoch(uint64_t epoch) {
+    psh_partition p = { 0 };
+
+    p.interval = (int64_t)(epoch % INTERVALS);
+    p.id = psh_partition_id(0, p.interval, 0);
+    p.state = PSH_PARTITION_ACTIVE;
+    p.time_from = p.interval * PSH_DAY;
+    p.time_to = p.time_from + PSH_DAY;
+    p.arc_last = UINT64_MAX;
+    p.rows = epoch;
+    p.first_write = PSH_TIME_NONE;
+    return p;
+}
+
+static void publish_next(psh_worlds *ws, psh_env *env, psh_schema *schema, uint64_t epoch) {
+    psh_partition p = interval_of_epoch(epoch);
+    psh_world_draft *d;
+    psh_world *w;
+
+    assert_ok(psh_world_draft_create(env, schema, epoch, 0, &d));
+    if (psh_worlds_current(ws))
+        assert_ok(psh_world_draft_base(d, psh_worlds_current(ws)));
+    assert_ok(psh_world_draft_add_partition(d, &p));
+    assert_ok(psh_world_create(d, &w, NULL));
+    psh_world_draft_destroy(d);
+    assert_ok(psh_worlds_publish(ws, w));
+    psh_world_unref(w);
+}
+
+static int is_epoch(const psh_world *w, uint64_t at) {
+    uint64_t epoch = psh_world_epoch(w);
+    const psh_partition *p = psh_world_locate(w, 0, (int64_t)(epoch % INTERVALS) * PSH_DAY, at);
+    const psh_partition *q = psh_world_locate(w, 0, (int64_t)(at % INTERVALS) * PSH_DAY, at);
+
+    return p && p->rows == epoch && (!q || q->rows <= epoch) && psh_world_find_partition(w, p->id) == p;
+}
+
+/* Keeps worlds by reference beyond their pin, and lets them go while others are made of them. */
+static void *hold_on(void *arg) {
+    psh_world *held[7] = { NULL };
+    reading *r = arg;
+    const psh_world *w;
+    psh_reader *reader;
+    size_t i;
+
+    if (psh_reader_create(r->ws, &reader) != PSH_OK) {
+        r->bad = 1;
+        return NULL;
+    }
+    while (!atomic_load(r->stop) || r->pins == 0) {
+        w = psh_reader_refresh(reader);
+        if (!w)
+            continue;
+        i = r->pins++ % 7;
+        r->bad |= !is_epoch(w, r->pins) || (held[i] && !is_epoch(held[i], r->pins));
+        psh_world_unref(held[i]);
+        held[i] = psh_world_ref((psh_world *)(uintptr_t)w);
+    }
+    psh_reader_unpin(reader);
+    psh_reader_destroy(reader);
+    for (i = 0; i < 7; i++)
+        psh_world_unref(held[i]);
+    return NULL;
+}
+
+static void test_threads_share(void **state) {
+    pthread_t threads[THREADS];
+    reading readings[THREADS];
+    psh_env_stats stats = { .struct_size = sizeof stats };
+    atomic_int stop = 0;
+    psh_env *env;
+    psh_schema *schema;
+    psh_worlds *ws;
+    uint64_t epoch;
+    size_t i;
+
+    (void)state;
+    assert_ok(psh_env_create(NULL, &env, NULL));
+    schema = test_flights_schema(env);
+    assert_ok(psh_worlds_create(env, THREADS, &ws));
+    for (i = 0; i < THREADS; i++) {
+        readings[i] = (reading){ ws, &stop, 0, 0, 1 };
+        assert_int_equal(pthread_create(&threads[i], NULL, hold_on, &readings[i]), 0);
+    }
+    for (epoch = 1; epoch <= EPOCHS; epoch++)
+        publish_next(ws, env, schema, epoch);
+    atomic_store(&stop, 1);
+    for (i = 0; i < THREADS; i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+        assert_false(readings[i].bad);
+    }
+    psh_worlds_destroy(ws);
+    psh_schema_unref(schema);
+    assert_ok(psh_env_get_stats(env, &stats));
+    assert_int_equal(stats.blocks, 0);
+    psh_env_destroy(env);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_stalled_reader_delays_freeing),
@@ -243,6 +344,7 @@ int main(void) {
         cmocka_unit_test(test_failed_publish_changes_nothing),
         cmocka_unit_test(test_memory_may_fail),
         cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_threads_share),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

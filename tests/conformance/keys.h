@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/** @file stage.h  What the files of the conformance tests share. */
-#ifndef TEST_CONFORMANCE_STAGE_H
-#define TEST_CONFORMANCE_STAGE_H
+/** @file keys.h  The tests of the key-value store, and the stage that they share with conformance.c. */
+#ifndef TEST_CONFORMANCE_KEYS_H
+#define TEST_CONFORMANCE_KEYS_H
 
 #include "conformance.h"
 
