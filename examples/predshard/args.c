@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "analyze/analyze.h"
+#include "map_command.h"
 #include "series/forecast.h"
 
 static const char *const policy_names[POLICIES] = { "base", "reactive", "predictive" };
@@ -37,15 +38,18 @@ const char *args_help(void) {
     return "usage: predshard run FILE [options]\n"
            "       predshard analyze LOG... [options]\n"
            "       predshard forecast FILE.csv [options]\n"
+           "       predshard map show|diff|plan|check|explain ...\n"
            "       predshard help [COMMAND]\n"
            "       predshard --help | --version\n"
            "\n"
            "  run       replays transactions into SQLite under three policies: what does acting ahead bring?\n"
            "  analyze   reads query logs (PostgreSQL, MySQL, MariaDB, ClickHouse): what is and will be asked\n"
            "  forecast  forecasts the series of a CSV file and shows how well that works on its end\n"
+           "  map       the partition map that a run shares: shows, compares, plans, checks and explains it\n"
            "\n"
-           "exit codes: 0 done; 2 usage; 3 input missing or unreadable; 4 malformed input; 5 answers differed;\n"
-           "6 database or storage failed; 7 output file not writable; 8 internal error\n";
+           "exit codes: 0 done; 1 map: worlds differ, or check found something; 2 usage; 3 input missing or\n"
+           "unreadable; 4 malformed input; 5 answers differed; 6 database or storage failed; 7 output file not\n"
+           "writable; 8 internal error\n";
 }
 
 static const char *run_help(void) {
@@ -77,7 +81,9 @@ static const char *help_of(const char *command) {
         return run_help();
     if (strcmp(command, "analyze") == 0)
         return analyze_help();
-    return strcmp(command, "forecast") == 0 ? forecast_help() : NULL;
+    if (strcmp(command, "forecast") == 0)
+        return forecast_help();
+    return strcmp(command, "map") == 0 ? map_help() : NULL;
 }
 
 static int bad_value(const char *option, const char *value, const char *wanted, failure *f) {
@@ -224,11 +230,11 @@ static void set_defaults(run_options *o) {
 /* predshard help [COMMAND] */
 static int parse_help(int argc, char **argv, run_options *out, failure *f) {
     if (argc > 3)
-        return fail(f, EXIT_USAGE, "help takes one command: run, analyze or forecast");
+        return fail(f, EXIT_USAGE, "help takes one command: run, analyze, forecast or map");
     out->command = COMMAND_HELP;
     out->topic = argc == 3 ? help_of(argv[2]) : args_help();
     if (!out->topic)
-        return fail(f, EXIT_USAGE, "no help on '%.40s': the commands are run, analyze and forecast", argv[2]);
+        return fail(f, EXIT_USAGE, "no help on '%.40s': the commands are run, analyze, forecast and map", argv[2]);
     return EXIT_DONE;
 }
 
@@ -246,9 +252,9 @@ int args_parse(int argc, char **argv, run_options *out, failure *f) {
     if (out->command != COMMAND_RUN)
         return EXIT_DONE;
     if (optind >= argc)
-        return fail(f, EXIT_USAGE, "no command: try predshard run, analyze or forecast, or predshard --help");
+        return fail(f, EXIT_USAGE, "no command: try predshard run, analyze, forecast or map, or predshard --help");
     if (strcmp(argv[optind], "run") != 0)
-        return fail(f, EXIT_USAGE, "unknown command '%.40s': the commands are run, analyze, forecast and help",
+        return fail(f, EXIT_USAGE, "unknown command '%.40s': the commands are run, analyze, forecast, map and help",
             argv[optind]);
     if (optind + 2 != argc)
         return fail(f, EXIT_USAGE, "run takes one FILE: see predshard --help");

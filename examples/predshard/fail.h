@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #define EXIT_DONE 0
+#define EXIT_FINDINGS 1  /**< map: worlds differ, or a check found something; comes without text */
 #define EXIT_USAGE 2     /**< the command line is wrong */
 #define EXIT_NO_INPUT 3  /**< the input file is missing or cannot be read */
 #define EXIT_BAD_INPUT 4 /**< a line of the input is wrong; the line is named */

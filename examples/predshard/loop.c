@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdatomic.h>
 
-#include "stack.h"
+#include "shared.h"
 
 /* Where a run stands in the two inputs that are merged by time. */
 typedef struct position {
@@ -60,7 +60,7 @@ static int run_all(stack *s, _Atomic int *stop, _Atomic uint64_t *done) {
             return s->f->code;
         atomic_fetch_add(done, s->queries->count + x->count);
     }
-    return watch_close(s);
+    return watch_close(s) || shared_end(s) ? s->f->code : EXIT_DONE;
 }
 
 void stack_run(const setup *common, const stream *queries, outcome *out, _Atomic int *stop, _Atomic uint64_t *done) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* predshard: replays transactions under three policies, analyzes query logs, forecasts series. */
+/* predshard: replays transactions under three policies, analyzes query logs, forecasts series, shows maps. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +8,7 @@
 #include <sqlite3.h>
 
 #include "analyze/analyze.h"
+#include "map_command.h"
 #include "series/forecast.h"
 #include "json.h"
 #include "output.h"
@@ -82,6 +83,8 @@ static int other_command(int argc, char **argv, failure *f) {
         analyze_main(argc - 1, argv + 1, f);
     else if (argc > 1 && strcmp(argv[1], "forecast") == 0)
         forecast_main(argc - 1, argv + 1, f);
+    else if (argc > 1 && strcmp(argv[1], "map") == 0)
+        map_main(argc - 1, argv + 1, f);
     else
         return 0;
     return 1;
@@ -108,7 +111,7 @@ int main(int argc, char **argv) {
     signal(SIGPIPE, SIG_IGN);
     if (!other_command(argc, argv, &f))
         run_main(argc, argv, &f);
-    if (f.code != EXIT_DONE)
+    if (f.code != EXIT_DONE && f.text[0])
         fprintf(stderr, "predshard: %s\n", f.text);
     return f.code;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "stack.h"
+#include "shared.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -74,7 +74,7 @@ static int run_steps(stack *s, int64_t now, int late) {
     for (n = 0; st == PSH_AGAIN; n++) {
         if (n == MAX_STEPS)
             return fail(s->f, EXIT_INTERNAL, "planning and acting: no end after %d steps", MAX_STEPS);
-        if (one_step(s, now, late, &st))
+        if (one_step(s, now, late, &st) || shared_follow(s))
             return s->f->code;
     }
     return EXIT_DONE;

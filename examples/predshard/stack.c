@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "questions.h"
+#include "shared.h"
 
 int64_t cpu_now(void) {
     struct timespec t;
@@ -106,12 +107,11 @@ static psh_status make_driver(stack *s, psh_error *err) {
     psh_cdc cdc;
     psh_kv kv;
     psh_status st;
-    uint64_t fence;
 
     sqlite_host_tables(s->host, &storage, &cdc, &kv);
     psh_driver_options_init(&o, sizeof o);
     st = psh_driver_create(s->env, s->schema, &o, &storage, &cdc, &kv, &s->driver, err);
-    return st ? st : psh_driver_lead(s->driver, &fence, err);
+    return st ? st : shared_open(s, err);
 }
 
 static psh_status make_autopilot(stack *s, psh_error *err) {
@@ -240,6 +240,7 @@ void stack_close(stack *s) {
     psh_answer_destroy(s->answer);
     psh_autopilot_destroy(s->autopilot);
     psh_driver_destroy(s->driver);
+    psh_share_destroy(s->share);
     psh_route_destroy(s->route);
     psh_router_destroy(s->router);
     psh_worlds_destroy(s->worlds);

@@ -62,6 +62,10 @@ typedef struct stack {
     psh_route *route;
     psh_driver *driver;
     psh_autopilot *autopilot;
+    psh_share *share;
+    uint64_t shared_epoch;       /**< published last; 0 = none */
+    uint64_t shared_checkpoints; /**< taken when it was */
+    int64_t shared_led;          /**< when the lead was renewed, on the wall's clock */
     psh_answer *answer;    /**< NULL until the first query */
     psh_buffer *scratch;
     psh_buffer *plan_text;

@@ -78,6 +78,40 @@ PSH_API psh_status psh_share_publish(psh_share *s, const psh_world *world, int64
  */
 PSH_API psh_status psh_share_catch_up(psh_share *s, int64_t wait_ns, psh_world **out, psh_error *err);
 /**
+ * An epoch that is kept still: the shared one, or one of the keep_epochs - 1 before it. What this process has
+ * caught up with stays as it is.
+ * @param out  the caller's reference, NULL unless PSH_OK
+ * @return PSH_OK, PSH_E_NOT_FOUND (not kept, or never published), and as psh_share_catch_up but for PSH_END.
+ */
+PSH_API psh_status psh_share_load_epoch(psh_share *s, uint64_t epoch, psh_world **out, psh_error *err);
+/**
+ * The epochs kept, newest first.
+ * @param out    Shape [capacity]: receives the first ones; NULL is allowed with capacity 0
+ * @param count  receives how many there are, also when that is more; 0 = nothing was ever published
+ * @return PSH_OK, PSH_E_CORRUPT, PSH_E_NEWER, PSH_E_HOST, PSH_E_NOMEM.
+ */
+PSH_API psh_status psh_share_epochs(
+    psh_share *s, uint64_t *out, size_t capacity, size_t *count, psh_error *err);
+
+/** What root and lead say. */
+typedef struct psh_share_state {
+    uint32_t struct_size;
+    uint32_t reserved;       /**< 0 */
+    uint64_t epoch;          /**< shared now; 0 = nothing was ever published */
+    int64_t time;            /**< of its world; PSH_TIME_NONE without one */
+    uint64_t fence;          /**< of the root; 0 = there is none */
+    uint64_t lead_fence;     /**< given to the last leader; 0 = nobody ever led */
+    int64_t lease_end;       /**< on the leader's clock; PSH_TIME_NONE = nobody leads */
+    char owner[72];          /**< who leads, NUL-terminated; empty = nobody */
+} psh_share_state;
+/**
+ * Reads root and lead, for people and checks; leads nothing and changes nothing. Fills the first out->struct_size
+ * bytes.
+ * @return PSH_OK, PSH_E_INVALID, PSH_E_CORRUPT, PSH_E_NEWER, PSH_E_HOST, PSH_E_NOMEM; on an error *out is as it
+ *         was.
+ */
+PSH_API psh_status psh_share_read_state(psh_share *s, psh_share_state *out, psh_error *err);
+/**
  * Whether a reader that works with `epoch` is too old: the root has moved on. Reads the root.
  * @param current  receives the shared epoch; NULL is allowed
  * @return PSH_OK (it is current), PSH_E_CONFLICT (older than the shared one), PSH_E_NOT_FOUND (nothing was ever

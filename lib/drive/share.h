@@ -54,9 +54,10 @@ typedef struct pshi_holding {
     int has_top;
 } pshi_holding;
 
-/** An epoch and the top page of its manifest. */
+/** An epoch, its world's time, and the top page of its manifest. */
 typedef struct pshi_epoch_name {
     uint64_t epoch;
+    int64_t time;
     pshi_digest top;
 } pshi_epoch_name;
 
@@ -65,7 +66,6 @@ typedef struct pshi_share_root {
     uint64_t version;   /* the store's, 0 = there is no such key */
     uint64_t fence;
     uint64_t schema;    /* hash of the schema's bytes */
-    int64_t time;       /* of the world */
     pshi_epoch_name now;
     pshi_epoch_name *before; /* Shape [before_count]: newest first */
     size_t before_count;
@@ -215,6 +215,8 @@ psh_status pshi_share_walk(
     pshi_entry_visitor each, void *user, psh_error *err);
 /** Bytes that what an entry names takes as it is loaded. Saturates. */
 uint64_t pshi_share_takes(const pshi_page_entry *e);
+/** All blobs that a root names, indexed. Free them. @return as pshi_share_fetch. */
+psh_status pshi_share_gather(psh_share *s, const pshi_share_root *root, pshi_holding *out, psh_error *err);
 /** Makes the world of what is in h. @return also PSH_E_CORRUPT, PSH_E_NEWER. */
 psh_status pshi_share_build(
     psh_share *s, const pshi_share_root *root, const pshi_holding *h, psh_world **out, psh_error *err);

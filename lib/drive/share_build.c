@@ -223,7 +223,7 @@ static psh_status begin_draft(builder *b, const pshi_share_root *root) {
 
     psh_world_draft_destroy(b->draft);
     b->draft = NULL;
-    st = psh_world_draft_create(b->s->env, b->s->schema, root->now.epoch, root->time, &b->draft);
+    st = psh_world_draft_create(b->s->env, b->s->schema, root->now.epoch, root->now.time, &b->draft);
     return st == PSH_OK ? st : pshi_fail(b->err, st, "world", psh_status_text(st));
 }
 

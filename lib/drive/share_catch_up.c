@@ -42,8 +42,7 @@ static psh_status join_pages(psh_share *s, pshi_holding *data, pshi_holding *pag
     return st == PSH_OK ? PSH_OK : pshi_share_nomem(err);
 }
 
-/* All blobs that the root names. @return PSH_E_NOT_FOUND when one is gone. */
-static psh_status gather_blobs(psh_share *s, const pshi_share_root *root, pshi_holding *out, psh_error *err) {
+psh_status pshi_share_gather(psh_share *s, const pshi_share_root *root, pshi_holding *out, psh_error *err) {
     gathering g = { .s = s };
     pshi_holding pages = { 0 };
     psh_status st = pshi_share_walk(s, &root->now.top, NULL, &pages, gather_entry, &g, err);
@@ -68,7 +67,7 @@ static psh_status follow_root(psh_share *s, const pshi_share_root *root, psh_wor
 
     if (root->schema != s->schema_hash)
         return pshi_fail(err, PSH_E_UNSUPPORTED, "schema", "the shared world is of another schema");
-    st = gather_blobs(s, root, &held, err);
+    st = pshi_share_gather(s, root, &held, err);
     if (st == PSH_OK)
         st = pshi_share_build(s, root, &held, &w, err);
     if (st != PSH_OK) {

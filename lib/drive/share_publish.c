@@ -67,7 +67,7 @@ static psh_status advance_root(
     root->before_count = n;
     root->fence = s->fence;
     root->schema = s->schema_hash;
-    root->time = psh_world_time(w);
+    root->now.time = psh_world_time(w);
     root->now.epoch = psh_world_epoch(w);
     root->now.top = next->top;
     return PSH_OK;

@@ -43,6 +43,7 @@ static psh_status set_value(psh_share *s, pshi_frame_writer *f, uint64_t expecte
 
 static void put_epoch_name(pshi_writer *w, const pshi_epoch_name *e) {
     pshi_put_u64(w, e->epoch);
+    pshi_put_int(w, e->time);
     pshi_put_bytes(w, e->top.bytes, sizeof e->top.bytes);
 }
 
@@ -51,6 +52,7 @@ static void get_epoch_name(pshi_cursor *c, pshi_epoch_name *out) {
 
     memset(out, 0, sizeof *out);
     out->epoch = pshi_get_u64(c);
+    out->time = pshi_get_int(c);
     p = pshi_get_bytes(c, sizeof out->top.bytes);
     if (p)
         memcpy(out->top.bytes, p, sizeof out->top.bytes);
@@ -58,7 +60,7 @@ static void get_epoch_name(pshi_cursor *c, pshi_epoch_name *out) {
 
 /* Epochs before the current one: each lower than the one it stands behind, none of them 0. */
 static psh_status get_before(psh_share *s, pshi_cursor *c, pshi_share_root *root) {
-    size_t n = pshi_get_count(c, 8 + sizeof root->now.top), i;
+    size_t n = pshi_get_count(c, 9 + sizeof root->now.top), i;
     uint64_t above = root->now.epoch;
 
     if (c->status != PSH_OK || n >= PSHI_SHARE_MAX_KEEP)
@@ -68,7 +70,7 @@ static psh_status get_before(psh_share *s, pshi_cursor *c, pshi_share_root *root
         return PSH_E_NOMEM;
     for (i = 0; i < n; i++) {
         get_epoch_name(c, &root->before[i]);
-        if (!root->before[i].epoch || root->before[i].epoch >= above)
+        if (!root->before[i].epoch || root->before[i].epoch >= above || root->before[i].time == PSH_TIME_NONE)
             return PSH_E_CORRUPT;
         above = root->before[i].epoch;
     }
@@ -79,9 +81,8 @@ static psh_status get_before(psh_share *s, pshi_cursor *c, pshi_share_root *root
 static psh_status get_root(psh_share *s, pshi_cursor *c, pshi_share_root *root) {
     root->fence = pshi_get_u64(c);
     root->schema = pshi_get_u64(c);
-    root->time = pshi_get_int(c);
     get_epoch_name(c, &root->now);
-    if (c->status != PSH_OK || !root->fence || root->time == PSH_TIME_NONE)
+    if (c->status != PSH_OK || !root->fence || root->now.time == PSH_TIME_NONE)
         return PSH_E_CORRUPT;
     return get_before(s, c, root);
 }
@@ -120,7 +121,6 @@ psh_status pshi_share_write_root(psh_share *s, const pshi_share_root *root, psh_
     pshi_share_key(s, "root");
     pshi_put_u64(&w, root->fence);
     pshi_put_u64(&w, root->schema);
-    pshi_put_int(&w, root->time);
     put_epoch_name(&w, &root->now);
     pshi_put_var(&w, root->before_count);
     for (i = 0; i < root->before_count; i++)

@@ -79,7 +79,7 @@ class Predshard(unittest.TestCase):
         self.assertRegex(self.run_tool('--version').stdout, r'^predshard \d+\.\d+\.\d+\n$')
 
     def test_help_on_commands(self):
-        for command in ('run', 'analyze', 'forecast'):
+        for command in ('run', 'analyze', 'forecast', 'map'):
             text = self.run_tool('help', command).stdout
             self.assertIn('usage: predshard ' + command, text)
             self.assertEqual(self.run_tool(command, '--help').stdout, text)
