@@ -50,7 +50,7 @@ static psh_status begin_on_map(psh_autopilot *a, const psh_action *x) {
 
     if (st != PSH_OK)
         return st;
-    if (fresh)
+    if (fresh && pshi_map_is_begun(a->parts.map, x)) /* else there is nothing left to do */
         st = pshi_idmap_put(a->env, &a->unstored, x->id, 1);
     if (st != PSH_OK)
         psh_map_complete(a->parts.map, x, st, a->last);
