@@ -15,6 +15,7 @@
 
 #define MOST_SLOWNESS 4.0 /* a slow partition counts at most so many times as hot */
 #define COPY_SHARE 0.1    /* of a node that a copy takes while it runs */
+#define MOST_LEAST 0.01   /* of the mean node's load: a step must gain as much, or half of what a partition is worth */
 
 /* How long before its load a partition must begin to move: twice what the copy takes, for what goes wrong. */
 static int64_t notice_of(const pshi_proposal *c, const pshi_slot *s) {
@@ -259,6 +260,8 @@ static psh_status balance(evening *e) {
     o.max_replicas = c->m->o.max_replicas;
     o.tolerance = c->m->o.tolerance;
     o.busy = c->m->o.busy;
+    o.least_gain = 0.5 * (double)e->node_count / (double)e->count;
+    o.least_gain = o.least_gain < MOST_LEAST ? o.least_gain : MOST_LEAST;
     o.split_above = c->m->o.split_above;
     o.merge_below = c->m->o.merge_below;
     o.flags |= c->m->o.max_replicas ? 0 : PSH_BALANCE_NO_REPLICA;
