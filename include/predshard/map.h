@@ -51,6 +51,8 @@ typedef struct psh_map_options {
                                  *   default 0.3 */
     double split_above;         /**< share of a node's fair load above which a partition may be split; default 0.5 */
     double merge_below;         /**< share of it below which two neighbours may merge; default 0.02; 0 = never */
+    int64_t create_ns;          /**< that the host takes to create one partition; default 0. An interval of n arcs is
+                                 *   wanted 2 n create_ns before lead_ns would have it, so that all are there in time */
 } psh_map_options;
 
 /** Writes the defaults into the first `size` bytes of *o. @return PSH_OK, PSH_E_INVALID. */
@@ -127,7 +129,7 @@ typedef struct psh_map_node {
 } psh_map_node;
 
 #define PSH_MAP_NODE_UP 1      /**< holds partitions */
-#define PSH_MAP_NODE_STANDBY 2 /**< may be added: psh_map_resize */
+#define PSH_MAP_NODE_STANDBY 2 /**< may be added: psh_map_resize; closed in the ledger: psh_tiers_options.standby */
 #define PSH_MAP_NODE_LEAVING 3 /**< everything moves away, then it is released */
 
 /**

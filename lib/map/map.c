@@ -48,6 +48,8 @@ static psh_status check_change_options(const psh_map_options *o, psh_error *err)
         return pshi_fail(err, PSH_E_INVALID, "max_changes", "must be at most 65536");
     if (o->split_bytes && o->merge_bytes > o->split_bytes / 2)
         return pshi_fail(err, PSH_E_INVALID, "merge_bytes", "must be at most half of split_bytes");
+    if (o->create_ns < 0)
+        return pshi_fail(err, PSH_E_INVALID, "create_ns", "must be >= 0");
     if (!o->step_bytes)
         return pshi_fail(err, PSH_E_INVALID, "step_bytes", "must be > 0");
     if (!o->move_bytes_per_s)

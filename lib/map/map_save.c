@@ -38,6 +38,7 @@ static void put_map_options(pshi_writer *w, const psh_map_options *o) {
     pshi_put_f64(w, o->busy);
     pshi_put_f64(w, o->split_above);
     pshi_put_f64(w, o->merge_below);
+    pshi_put_int(w, o->create_ns);
 }
 
 static void get_map_options(pshi_cursor *c, psh_map_options *o) {
@@ -65,6 +66,7 @@ static void get_map_options(pshi_cursor *c, psh_map_options *o) {
     o->busy = pshi_get_f64(c);
     o->split_above = pshi_get_f64(c);
     o->merge_below = pshi_get_f64(c);
+    o->create_ns = pshi_get_int(c);
 }
 
 static void put_slot(pshi_writer *w, const pshi_slot *s) {

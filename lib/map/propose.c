@@ -370,9 +370,20 @@ static double bytes_before(const psh_map *m, uint32_t table, int64_t interval) {
     return sum;
 }
 
+/* How long before it begins an interval is wanted: lead_ns, and twice the time that its creations take. */
+static int64_t lead_of(const pshi_proposal *c, pshi_slice *s) {
+    const psh_map_options *o = &c->m->o;
+    double creating;
+    int64_t lead;
+
+    s->known = pshi_expected_of(c, s->table, s->interval);
+    creating = 2 * (double)o->create_ns * (double)arcs_wanted(c, s);
+    lead = pshi_time_add(o->lead_ns, creating < 0x1p62 ? (int64_t)creating : INT64_MAX);
+    return lead < o->horizon_ns ? lead : o->horizon_ns;
+}
+
 /* With `ahead` the intervals that have yet to begin, else the one that holds now. */
 static psh_status want_intervals(pshi_proposal *c, uint32_t table, int ahead) {
-    int64_t reach = c->m->o.lead_ns < c->m->o.horizon_ns ? c->m->o.lead_ns : c->m->o.horizon_ns;
     pshi_slice s = { .table = table };
     psh_status st = PSH_OK;
     int full = 0;
@@ -383,9 +394,11 @@ static psh_status want_intervals(pshi_proposal *c, uint32_t table, int ahead) {
     s.before = bytes_before(c->m, table, s.interval);
     if (!ahead)
         return want_interval(c, &s, &full);
-    while (st == PSH_OK && !full && s.to <= pshi_time_add(c->now, reach)) {
+    while (st == PSH_OK && !full) {
         /* The last interval of all time has none after it. */
         if (psh_schema_interval(c->m->schema, table, s.to, &s.interval, &s.from, &s.to) != PSH_OK)
+            break;
+        if (s.from > pshi_time_add(c->now, lead_of(c, &s)))
             break;
         st = want_interval(c, &s, &full);
     }

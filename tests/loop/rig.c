@@ -97,6 +97,16 @@ static psh_status open_tiers(rig *r, int64_t interval_ns, uint32_t nodes) {
     return st == PSH_OK ? psh_tiers_create(r->env, &o, &r->parts.tiers, NULL) : st;
 }
 
+static psh_status open_bulk(rig *r, int64_t interval_ns) {
+    psh_bulk_options o;
+    psh_status st = psh_bulk_options_init(&o, sizeof o);
+
+    o.target_bytes = 1024;
+    o.max_parts = 3;
+    o.lead_ns = interval_ns / 4;
+    return st == PSH_OK ? psh_bulk_create(r->env, r->schema, &o, &r->parts.bulk, NULL) : st;
+}
+
 static psh_status open_views(rig *r) {
     psh_materializer_options o;
     psh_status st = psh_materializer_options_init(&o, sizeof o);
@@ -115,6 +125,7 @@ static psh_status pilot_options(psh_autopilot_options *o, int64_t interval_ns, u
     o->horizon_ns = 2 * interval_ns;
     o->poll_ns = PSH_MINUTE;
     o->checkpoint_ns = nodes > 1 ? interval_ns / 4 : 0;
+    o->flags = nodes > 1 ? PSH_AUTOPILOT_SEGMENTS : 0;
     return st;
 }
 
@@ -145,6 +156,8 @@ psh_status rig_open_on(
         st = open_tiers(r, interval_ns, nodes);
     if (st == PSH_OK)
         st = open_views(r);
+    if (st == PSH_OK && nodes > 1)
+        st = open_bulk(r, interval_ns);
     if (st == PSH_OK)
         st = psh_driver_lead(r->driver, NULL, NULL);
     if (st == PSH_OK)
@@ -176,6 +189,7 @@ psh_status rig_reopen_on(
 void rig_close(rig *r) {
     psh_autopilot_destroy(r->pilot);
     psh_materializer_destroy(r->parts.materializer);
+    psh_bulk_destroy(r->parts.bulk);
     psh_tiers_destroy(r->parts.tiers);
     psh_map_destroy(r->parts.map);
     psh_forecaster_destroy(r->parts.forecaster);

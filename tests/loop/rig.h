@@ -47,7 +47,8 @@ typedef struct rig {
 psh_schema *rig_schema(psh_env *env, int64_t interval_ns);
 /** Makes driver, worlds, router, objects and autopilot (mode act), all in *r (zeroed first). */
 psh_status rig_open(rig *r, psh_env *env, psh_schema *schema, memory_host *host, int64_t interval_ns);
-/** The same on nodes 0..nodes - 1, each with both tiers, checkpoints by itself, and a map that moves what is hot. */
+/** The same on nodes 0..nodes - 1, each with both tiers, checkpoints by itself, segments and
+ * bulk loads, and a map that moves what is hot. */
 psh_status rig_open_on(
     rig *r, psh_env *env, psh_schema *schema, memory_host *host, int64_t interval_ns, uint32_t nodes);
 /** The same, but for the four objects and the autopilot, which come from the host's checkpoint. */

@@ -17,8 +17,10 @@ typedef struct stage {
     int64_t now;
     uint64_t rng;
     size_t next;
+    unsigned turn;
     uint64_t rows; /* written, by all the rigs */
     uint32_t kinds; /* bit (1 << PSH_ACT_*) of what was done */
+    int bulk;       /* a bulk load's shadow took its keys */
     rig_flight flights[FLIGHTS];
 } stage;
 
@@ -40,8 +42,10 @@ static void note_kinds(stage *s) {
     size_t i;
 
     for (i = 0; psh_autopilot_audit(s->r.pilot, i, &a) == PSH_OK; i++)
-        if (a.status == PSH_OK)
+        if (a.status == PSH_OK) {
             s->kinds |= 1u << a.kind;
+            s->bulk |= a.why == PSH_WHY_BULK && a.kind == PSH_ACT_SPLIT_PARTITION;
+        }
 }
 
 static void close_stage(stage *s) {
@@ -68,6 +72,43 @@ static void heat(stage *s) {
     }
 }
 
+/* Every other commit is a bulk load that was announced: its shadows take their keys when it begins. */
+static psh_status load_in_bulk(stage *s, size_t n) {
+    uint64_t points[FLIGHTS];
+    int64_t times[FLIGHTS];
+    psh_bulk_spec b = { .struct_size = sizeof b, .id = 7, .confidence = 1, .node = PSH_NONE };
+    psh_bulk_result result = { .struct_size = sizeof result };
+    psh_value tenant;
+    psh_status st;
+    size_t i;
+
+    for (i = 0; i < n; i++) {
+        tenant = test_text(s->flights[s->next + i].origin);
+        times[i] = s->flights[s->next + i].time;
+        points[i] = psh_map_point(s->r.parts.map, 0, psh_tenant_id(&tenant), times[i]);
+    }
+    b.at = s->now;
+    b.time_from = s->now - COMPACT_COMMIT;
+    b.time_to = s->now;
+    b.rows = (double)n;
+    b.bytes = 4096;
+    b.key_count = (uint32_t)n;
+    b.points = points;
+    st = psh_bulk_expect(s->r.parts.bulk, &b, NULL);
+    psh_autopilot_hurry(s->r.pilot);
+    (void)rig_step(&s->r, s->now);
+    if (st == PSH_OK)
+        st = psh_bulk_begin(s->r.parts.bulk, 7, 0, s->now, NULL);
+    if (st == PSH_E_STATE) /* it was under way when the process died, and is again */
+        st = PSH_OK;
+    if (st == PSH_OK && n)
+        st = psh_bulk_batch(s->r.parts.bulk, 7, points, times, n, 4096, s->now);
+    if (st == PSH_AGAIN)
+        psh_autopilot_hurry(s->r.pilot);
+    (void)rig_step(&s->r, s->now);
+    return st < 0 ? st : psh_bulk_end(s->r.parts.bulk, 7, s->now, &result);
+}
+
 /* One commit's time goes by. @return PSH_OK or the first failure. */
 static psh_status go_on(stage *s) {
     psh_status st, step;
@@ -76,6 +117,8 @@ static psh_status go_on(stage *s) {
     s->now += COMPACT_COMMIT;
     for (n = 0; s->next + n < FLIGHTS && s->flights[s->next + n].time < s->now; n++)
         continue;
+    if (s->turn++ % 2)
+        assert_true(load_in_bulk(s, n) >= 0);
     st = rig_commit(&s->r, s->flights + s->next, n, s->now);
     if (st == PSH_OK) {
         s->rows += n;
@@ -120,6 +163,7 @@ static void a_day_of_changes(void **state) {
                             1u << PSH_ACT_REPLICATE_PARTITION | 1u << PSH_ACT_DROP_REPLICA;
     uint32_t kinds = 0;
     uint64_t seed;
+    int bulk = 0;
     stage s;
 
     (void)state;
@@ -132,8 +176,10 @@ static void a_day_of_changes(void **state) {
         }
         close_stage(&s);
         kinds |= s.kinds;
+        bulk |= s.bulk;
     }
     assert_int_equal(kinds & wanted, wanted);
+    assert_true(bulk);
 }
 
 /* A failed or late call changes nothing for the rows; afterwards everything goes on. */

@@ -416,10 +416,36 @@ static void room_as_the_latest_interval_filled(void **state) {
     close_fixture(&f);
 }
 
+static void what_takes_long_to_create_is_wanted_sooner(void **state) {
+    int64_t next = (day(TEST_T0) + 1) * PSH_DAY;
+    psh_demand_entry e = interval_entry(next, 4 * 64 * MIB);
+    psh_map_options o;
+    psh_demand *d;
+    fixture f;
+
+    (void)state;
+    assert_ok(psh_map_options_init(&o, sizeof o));
+    o.lead_ns = PSH_HOUR;
+    o.create_ns = -1;
+    assert_int_equal(psh_map_create(NULL, NULL, &o, &f.map, NULL), PSH_E_INVALID);
+    o.create_ns = 10 * PSH_MINUTE; /* four arcs: 80 minutes sooner */
+    open_fixture(&f, &o);
+    d = demand_of(f.env, PSH_DEMAND_FORECAST, &e, 1);
+    propose(&f, d, next - PSH_HOUR - 81 * PSH_MINUTE);
+    assert_int_equal(count_kind(&f, PSH_ACT_CREATE_PARTITION, day(next)), 0);
+    propose(&f, d, next - PSH_HOUR - 79 * PSH_MINUTE);
+    assert_int_equal(count_kind(&f, PSH_ACT_CREATE_PARTITION, day(next)), 4);
+    propose(&f, NULL, next - PSH_HOUR - 79 * PSH_MINUTE); /* one arc, for all that is known */
+    assert_int_equal(count_kind(&f, PSH_ACT_CREATE_PARTITION, day(next)), 0);
+    psh_demand_unref(d);
+    close_fixture(&f);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(without_demand_now_and_the_lead_are_planned),
         cmocka_unit_test(without_lead_only_now_is_planned),
+        cmocka_unit_test(what_takes_long_to_create_is_wanted_sooner),
         cmocka_unit_test(arcs_tile_and_share_the_load),
         cmocka_unit_test(budgets_and_horizon_hold),
         cmocka_unit_test(a_row_dated_2100_creates_nothing),
