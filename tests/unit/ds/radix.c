@@ -53,11 +53,12 @@ static size_t place_of(const model *m, uint64_t key) {
 
 static psh_status put_one(psh_env *env, model *m, uint64_t key, uint32_t number, uint32_t weight) {
     block *b = pshi_alloc(env, sizeof *b);
-    pshi_radix_entry e = { key, { &b->head }, weight, 0 };
+    pshi_radix_entry e = { .key = key, .weight = weight };
     psh_status st;
 
     if (!b)
         return PSH_E_NOMEM;
+    e.value.block = &b->head;
     pshi_ref_init(&b->head.refs);
     b->head.more = NULL;
     b->number = number;
