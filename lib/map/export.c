@@ -62,13 +62,15 @@ static int is_whole(const psh_map *m, size_t first, size_t end) {
     return next == 0;
 }
 
+/* What an owner left behind is nobody's to read: it goes as soon as the host comes to it. */
 static psh_status export_copies(const psh_map *m, psh_world_draft *d, uint64_t partition) {
     psh_status st = PSH_OK;
     size_t i, end;
 
     pshi_map_copies(m, partition, &i, &end);
     for (; st == PSH_OK && i < end; i++)
-        st = psh_world_draft_add_replica(d, &m->copies[i].r);
+        if (m->copies[i].purpose != PSHI_COPY_LEFT)
+            st = psh_world_draft_add_replica(d, &m->copies[i].r);
     return st;
 }
 

@@ -386,6 +386,7 @@ static psh_status begin_drop_replica(psh_map *m, pshi_slot *s, const psh_action 
     if (!c)
         return PSH_OK;
     c->purpose = PSHI_COPY_LEFT;
+    pshi_map_touch_gone(m, s->p.id, a->want.node);
     set_pending(s, a);
     return PSH_OK;
 }

@@ -213,6 +213,13 @@ static void replicas_are_in_the_world_and_limited(void **state) {
     assert_int_equal(psh_world_replicas(w, psh_partition_id(0, DAY0, 0), &n)[1].node, 3);
     assert_int_equal(n, 2);
     psh_world_unref(w);
+    a = act_copy(PSH_ACT_DROP_REPLICA, 3, 0, 0);
+    assert_ok(psh_map_begin(f.map, &a)); /* from here on nobody is sent there */
+    w = make_world(&f, 2);
+    assert_int_equal(psh_world_replicas(w, psh_partition_id(0, DAY0, 0), &n)->node, 2);
+    assert_int_equal(n, 1);
+    psh_world_unref(w);
+    assert_ok(psh_map_complete(f.map, &a, PSH_OK, TEST_T0));
     run(f.map, act(PSH_ACT_SEAL_PARTITION, 0, UINT64_MAX, 0));
     a = act(PSH_ACT_ARCHIVE_PARTITION, 0, UINT64_MAX, 0);
     a.want.node = 2; /* where a replica stands */
