@@ -171,7 +171,7 @@ PSH_API psh_status psh_map_observe_load(
 /**
  * Partitions of `table` and `other` that hold the same tenants at the same time are asked for together: placed on
  * one node where that saves more than the move costs.
- * @param saved  load saved while they stand together, per unit of the smaller one's load, 0..1; 0 forgets it
+ * @param saved  load saved while they stand together, as a share of what each carries, 0..1; 0 forgets it
  * @return PSH_OK, PSH_E_INVALID, PSH_E_NOT_FOUND (table), PSH_E_LIMIT (256 pairs), PSH_E_NOMEM.
  */
 PSH_API psh_status psh_map_set_together(psh_map *m, uint32_t table, uint32_t other, double saved);

@@ -6,6 +6,7 @@
 #include "base/env.h"
 #include "base/error.h"
 #include "drive/driver.h"
+#include "map/map.h"
 
 static double view_reads(const psh_autopilot *a, uint64_t view) {
     psh_view_info info;
@@ -63,34 +64,17 @@ static psh_status owe(psh_autopilot *a, const psh_action *action) {
     return st;
 }
 
-static const psh_partition *find_partition(const psh_autopilot *a, uint64_t id) {
-    const psh_partition *p;
-    size_t i;
-
-    for (i = 0; (p = psh_map_get(a->parts.map, i)) != NULL; i++)
-        if (p->id == id)
-            return p;
-    return NULL;
-}
-
 static double rows_of(const psh_autopilot *a, uint64_t partition) {
-    const psh_partition *p = find_partition(a, partition);
+    const pshi_slot *s = pshi_map_find(a->parts.map, partition);
 
-    return p ? (double)p->rows : 0;
+    return s ? (double)s->p.rows : 0;
 }
 
-/* A shadow beside the owner of its keys: its end, before a split filled it, takes nothing from its interval. */
-static int is_spare(const psh_autopilot *a, uint64_t id) {
-    const psh_partition *p = find_partition(a, id), *q;
-    size_t i;
+/* A shadow within the arc of an owner takes nothing from its interval when it goes. */
+static int is_spare(const psh_autopilot *a, uint64_t partition) {
+    const pshi_slot *s = pshi_map_find(a->parts.map, partition);
 
-    if (!p || (p->state != PSH_PARTITION_SHADOW && p->state != PSH_PARTITION_WARMING))
-        return 0;
-    for (i = 0; (q = psh_map_get(a->parts.map, i)) != NULL; i++)
-        if (q != p && q->table == p->table && q->interval == p->interval && q->flags == p->flags &&
-            q->arc_first <= p->arc_last && p->arc_first <= q->arc_last)
-            return 1;
-    return 0;
+    return s && pshi_map_is_child(s);
 }
 
 /*

@@ -440,6 +440,96 @@ static void a_plan_made_again_names_the_same_actions(void **state) {
     close_fixture(&f);
 }
 
+static void what_is_slow_counts_as_hotter(void **state) {
+    psh_partition_load l = { .struct_size = sizeof l, .reads_per_s = 60, .latency_us = 9000, .rows = UINT64_MAX,
+                             .bytes = (uint64_t)MIB };
+    psh_map_options o;
+    psh_demand *d;
+    psh_want w;
+    fixture f;
+
+    (void)state;
+    assert_ok(psh_map_options_init(&o, sizeof o));
+    o.tolerance = 0.5;
+    o.busy = 0.9; /* 60 of 100 are no reason to change anything */
+    open_fixture(&f, &o);
+    set_nodes(&f, 3, 0);
+    d = demand(&f, 1, 1e9, PSH_REASON_NO_SKILL, 0, 0); /* one tenant: it can only be copied */
+    assert_ok(psh_map_observe_load(f.map, first_id(), &l, f.now));
+    assert_int_equal(propose(&f, d), 0);
+    psh_demand_unref(d);
+    close_fixture(&f);
+    o.latency_us = 3000; /* three times too slow */
+    open_fixture(&f, &o);
+    set_nodes(&f, 3, 0);
+    d = demand(&f, 1, 1e9, PSH_REASON_NO_SKILL, 0, 0);
+    assert_ok(psh_map_observe_load(f.map, first_id(), &l, f.now));
+    assert_true(propose(&f, d) > 0);
+    assert_ok(psh_wants_get(f.wants, 0, &w));
+    assert_int_equal(w.kind, PSH_ACT_REPLICATE_PARTITION);
+    assert_int_equal(w.why, PSH_WHY_LATENCY);
+    psh_demand_unref(d);
+    close_fixture(&f);
+}
+
+static psh_schema *two_tables(psh_env *env, const psh_schema *one) {
+    psh_table_spec t[2];
+    psh_schema *s = NULL;
+
+    assert_ok(psh_schema_table(one, 0, &t[0]));
+    t[1] = t[0];
+    t[1].name = "bags";
+    assert_ok(psh_schema_create(env, t, 2, sizeof t[0], &s, NULL));
+    return s;
+}
+
+/* @return where table 1's partition stands after three plans; table 0's is on node 1, its own on node 2. */
+static uint32_t node_of_other(double saved) {
+    psh_schema *schema;
+    psh_map_options o;
+    psh_action a;
+    uint32_t node;
+    size_t i, round;
+    psh_want w;
+    fixture f;
+
+    memset(&f, 0, sizeof f);
+    f.env = test_env(&f.alloc);
+    schema = test_flights_schema(f.env);
+    f.schema = two_tables(f.env, schema);
+    psh_schema_unref(schema);
+    f.now = TEST_T0 + PSH_HOUR;
+    assert_ok(psh_map_options_init(&o, sizeof o));
+    o.lead_ns = 0;
+    assert_ok(psh_map_create(f.env, f.schema, &o, &f.map, NULL));
+    assert_ok(psh_wants_create(f.env, &f.wants));
+    propose(&f, NULL);
+    for (i = 0; i < psh_wants_count(f.wants); i++) {
+        assert_ok(psh_wants_get(f.wants, i, &w));
+        a = action_of(&w);
+        a.want.node = w.table + 1;
+        run(f.map, a, TEST_T0);
+    }
+    set_nodes(&f, 2, 0);
+    assert_ok(psh_map_set_together(f.map, 1, 0, saved));
+    for (round = 0; round < 3; round++) {
+        load(&f, first_id(), 10, 1, (uint64_t)MIB);
+        load(&f, psh_partition_id(1, DAY0, 0), 10, 1, (uint64_t)MIB);
+        propose(&f, NULL);
+        carry_out(&f, SIZE_MAX);
+        f.now += 2 * PSH_HOUR;
+    }
+    node = by_id(&f, psh_partition_id(1, DAY0, 0))->node == by_id(&f, first_id())->node ? 1 : 2;
+    close_fixture(&f);
+    return node;
+}
+
+static void what_is_asked_for_together_comes_together(void **state) {
+    (void)state;
+    assert_int_equal(node_of_other(0), 2);
+    assert_int_equal(node_of_other(0.9), 1);
+}
+
 typedef struct memory {
     psh_schema *schema;
     psh_buffer *saved;
@@ -495,6 +585,8 @@ int main(void) {
         cmocka_unit_test(what_comes_later_is_moved_in_time_not_before),
         cmocka_unit_test(nodes_on_standby_are_added),
         cmocka_unit_test(a_plan_made_again_names_the_same_actions),
+        cmocka_unit_test(what_is_slow_counts_as_hotter),
+        cmocka_unit_test(what_is_asked_for_together_comes_together),
         cmocka_unit_test(memory_may_be_short),
     };
 
