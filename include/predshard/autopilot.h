@@ -18,7 +18,7 @@ typedef struct psh_autopilot psh_autopilot;
 #define PSH_MODE_ACT 1
 #define PSH_MODE_OFF 2
 
-#define PSH_AUTOPILOT_SEGMENTS 1u /**< each cycle the map learns the segment, access and tier of the demand's tenants */
+#define PSH_AUTOPILOT_SEGMENTS 1u /**< in mode act each cycle tells the map segment, access and tier of tenants */
 
 #define PSH_VERDICT_ALLOW 0
 #define PSH_VERDICT_VETO 1

@@ -137,7 +137,7 @@ psh_status pshi_cycle(psh_autopilot *a, pshi_step *s) {
     if (st != PSH_OK)
         return pshi_fail(s->err, st, "wants", psh_status_text(st));
     st = ask_demand(a, s->now, &demand, s->err);
-    if (st == PSH_OK && a->options.flags & PSH_AUTOPILOT_SEGMENTS)
+    if (st == PSH_OK && a->options.mode == PSH_MODE_ACT && a->options.flags & PSH_AUTOPILOT_SEGMENTS)
         st = assign_tenants(a, demand, s->now);
     if (st == PSH_OK)
         st = propose_all(a, demand, world, s->now, wants, s->err);
